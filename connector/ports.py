@@ -1,0 +1,254 @@
+"""What an adapter must be: Source and Destination, and the plain values that pass through them.
+
+An adapter is one module with one class: a `Source`, a `Destination`, or one of each. The config's `adapter: hubspot`
+means the module `adapters.hubspot`; a dotted path means itself. The class declares its `Settings` (a pydantic model of
+the keys it takes beside the common ones), and is made as `cls(name, settings, context)`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from typing import Any, ClassVar, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Clock(Protocol):
+    """Where the time comes from; handed in, so tests and the demo have their own."""
+
+    def now(self) -> datetime:
+        """The present instant, aware, UTC."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; a simulated clock only moves on."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def sleep(self, seconds: float) -> None:
+        import time
+
+        time.sleep(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every adapter is given: the clock, the reporting zone, and the folder relative paths start from.
+
+    `stop` says whether the run is asked to end; long waits look at it.
+    """
+
+    clock: Clock
+    zone: tzinfo
+    folder: str = "."
+    stop: Callable[[], bool] = lambda: False
+
+
+class AdapterSettings(BaseModel):
+    """The keys an adapter takes; unknown ones are faults that list the known ones."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# --- sources ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One readable collection of a source.
+
+    `cursor` is true when it can be read by time of change (else each sync reads the whole); `by_id` when single
+    records can be asked for; `complete` when a finished whole read shows every record there is, so that missing ones
+    are deleted (guarded).
+    """
+
+    name: str
+    cursor: bool = True
+    by_id: bool = False
+    complete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A closed, inclusive range of change times on the vendor's clock; `lo` None reads from the beginning."""
+
+    lo: datetime | None
+    hi: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and its answer as received: what landing keeps. No secret is in `url`, `body` or `answer`.
+
+    `body` is the request's body text (None for GET); `request_id` the vendor's own id of the call, for their support.
+    """
+
+    method: str
+    url: str
+    body: str | None
+    status: int
+    answer: bytes
+    request_id: str | None = None
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the vendor sent, untouched, with its key in the stream.
+
+    `modified` is the vendor's modified stamp in microseconds UTC, None where there is none.
+    """
+
+    key: str
+    modified: int | None
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A list of exchanges that make some records, and where reading goes on after it.
+
+    `position` is JSON-able and understood only by the source; None after the last page. `read_at` is the vendor's
+    time of reading: nothing that happened later can be in it.
+    """
+
+    stream: str
+    exchanges: Sequence[Exchange]
+    position: Any
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of `connector check`: what was tried, whether it held, and what to do when not."""
+
+    what: str
+    ok: bool
+    detail: str = ""
+
+
+class Source(ABC):
+    """A system we read from."""
+
+    Settings: ClassVar[type[AdapterSettings]] = AdapterSettings
+
+    def __init__(self, name: str, settings: Any, context: Context) -> None:
+        self.name, self.settings, self.context = name, settings, context
+
+    @abstractmethod
+    def streams(self) -> Sequence[Stream]:
+        """The collections that can be read, in the order in which a person would."""
+
+    @abstractmethod
+    def now(self) -> datetime:
+        """The vendor's present time, for the upper bound of a window."""
+
+    @abstractmethod
+    def read(self, stream: str, window: Window, position: Any = None) -> Iterator[Page]:
+        """The pages of everything changed in the window, both ends included, from `position` on.
+
+        Rows may come twice; none may be missing. Raises RemoteError.
+        """
+
+    def read_ids(self, stream: str, ids: Sequence[str]) -> Iterator[Page]:
+        """The pages of the records named; unknown ids are simply absent. Raises RemoteError."""
+        raise NotImplementedError(f"{type(self).__name__} cannot read single records of {stream}")
+
+    @abstractmethod
+    def records(self, stream: str, exchanges: Sequence[Exchange]) -> Iterator[Record]:
+        """The records that a page's exchanges hold, in a fixed order. Pure: replay calls it on landed pages."""
+
+    def check(self) -> Iterator[Check]:
+        """Whether the source answers and each stream may be read; writes nothing."""
+        return iter(())
+
+    @property
+    def requests(self) -> int:
+        """How many requests were made so far, for the summary."""
+        return 0
+
+    def close(self) -> None:
+        """Release connections."""
+
+
+# --- destinations ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One KPI value owed to one destination under one stable key.
+
+    `kpi` is the KPI object of design.md section 8; `person` what the people file knows of the subject
+    (`employee_code`, `email`, `name`), empty for other subjects. `attempt` counts from 1. `remote_id` is what the
+    destination called it when it was last confirmed, if it ever was.
+    """
+
+    key: str
+    kpi: Mapping[str, Any]
+    person: Mapping[str, str] = field(default_factory=dict)
+    remote_id: str | None = None
+    attempt: int = 1
+
+
+Outcome = Literal["confirmed", "refused", "unanswered", "retry"]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of one delivery.
+
+    confirmed: the destination holds exactly this value. refused: it said no to this value; another try needs a change.
+    unanswered: it was sent and nothing came back, so it may or may not be there. retry: it certainly was not taken
+    (busy, unreachable before sending). `message` is the destination's own words.
+    """
+
+    key: str
+    outcome: Outcome
+    remote_id: str | None = None
+    message: str = ""
+    status: int | None = None
+    request_id: str | None = None
+
+
+class Destination(ABC):
+    """A system we push to."""
+
+    Settings: ClassVar[type[AdapterSettings]] = AdapterSettings
+
+    def __init__(self, name: str, settings: Any, context: Context) -> None:
+        self.name, self.settings, self.context = name, settings, context
+
+    batch: int = 100
+    """How many deliveries `send` takes at once."""
+
+    idempotent: bool = False
+    """Whether sending the same delivery again is harmless, so that an unanswered one may simply be sent again."""
+
+    @abstractmethod
+    def send(self, deliveries: Sequence[Delivery]) -> Iterator[Receipt]:
+        """Send and give one receipt each, as soon as it is known. Raises AuthError (stops the destination)."""
+
+    def find(self, delivery: Delivery) -> Receipt | None:
+        """Read back: what the destination holds for this delivery.
+
+        `confirmed` if it is exactly this value, `retry` if it is certainly not there, `refused` never;
+        None where the destination cannot be read.
+        """
+        return None
+
+    def finish(self) -> None:
+        """Called once after the last `send` of a run (a file is renamed into place here)."""
+
+    def check(self) -> Iterator[Check]:
+        """Whether the destination answers and may be written; writes nothing."""
+        return iter(())
+
+    def close(self) -> None:
+        """Release connections."""

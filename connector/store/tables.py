@@ -1,0 +1,320 @@
+"""Every table, declared once; migrations and views are checked against it.
+
+Ledger tables hold versions and facts and have no generated ids. Instants are microseconds UTC in BIGINT, money
+ten-thousandths in BIGINT, probability and share millionths in BIGINT: the bulk readers keep only those exact
+(docs/decisions/0002). A flag is 0 or 1 in SMALLINT. JSON is text in the form of `model.canonical_json`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, Table, Text, text
+
+from connector.model import ENTITIES, Entity, Kind, column
+
+metadata = MetaData()
+
+_TYPES = {
+    Kind.INSTANT: BigInteger,
+    Kind.MONEY: BigInteger,
+    Kind.INTEGER: BigInteger,
+    Kind.RATIO: BigInteger,
+    Kind.FLAG: SmallInteger,
+}
+
+
+def _instant(name: str, *, null: bool = False, key: bool = False) -> Column[int]:
+    return Column(name, BigInteger, nullable=null, primary_key=key, autoincrement=False)
+
+
+def _text(name: str, *, null: bool = False, key: bool = False) -> Column[str]:
+    return Column(name, Text, nullable=null, primary_key=key)
+
+
+def _count(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False, server_default=text("0"))
+
+
+def _provenance() -> list[Column[Any]]:
+    """When and from where a ledger row came.
+
+    replaced_at: when it stopped being what we know, null = current. recorded_at: when its journal entry was written
+    (later than seen_at only for imported history). page: the landed page, null where the row came of a file, a
+    decision or a finished id pass. stream, record_key, record_index, item: the record in it and, for `each`, the list
+    item. mapping: the version (hash) of the mapping file.
+    """
+    return [
+        _instant("replaced_at", null=True),
+        _instant("recorded_at"),
+        _instant("page", null=True),
+        _text("stream"),
+        _text("record_key"),
+        Column("record_index", Integer),
+        Column("item", Integer),
+        _text("mapping"),
+    ]
+
+
+def _versions(entity: Entity) -> Table:
+    """Versions of one entity: (source, id, seen_at), its fields, `extra` (JSON of own fields), `gone`, `parts`.
+
+    gone: null, `deleted` (tombstone by id pass) or `retracted` (its record no longer makes it). parts: JSON
+    {stream: [modified or null, record key]}, the last contribution of each stream that fills fields of this row.
+    """
+    fields: list[Column[Any]] = []
+    for name, field in entity.fields.items():
+        fields.append(Column(column(name), _TYPES.get(field.kind, Text)()))
+        if field.kind is Kind.MONEY:
+            fields.append(Column("currency", Text))
+    table = Table(
+        entity.name,
+        metadata,
+        _text("source", key=True),
+        _text("id", key=True),
+        _instant("seen_at", key=True),
+        *fields,
+        _text("extra", null=True),
+        _text("gone", null=True),
+        _text("parts"),
+        *_provenance(),
+    )
+    made_of_item = text("item IS NOT NULL AND replaced_at IS NULL")
+    Index(
+        f"{entity.name}_item", table.c.source, table.c.stream, table.c.record_key,
+        sqlite_where=made_of_item, postgresql_where=made_of_item,
+    )
+    return table
+
+
+def _event() -> list[Column[Any]]:
+    """How a fact is known.
+
+    origin: reported (the vendor's history), observed (difference of two reads: it happened in
+    (occurred_after, occurred_at]), field (from closed_at), initial (first sight: entry time unknown). read_at: the
+    vendor's time of the read that showed it. actor: the vendor's id of the user who did it. flagged: 1 = the reported
+    history covers it and does not explain it (Q10).
+    """
+    return [
+        _text("origin"),
+        _instant("occurred_after", null=True),
+        _instant("read_at"),
+        _text("actor", null=True),
+        Column("flagged", SmallInteger, nullable=False, server_default=text("0")),
+    ]
+
+
+LEDGER: dict[str, Table] = {entity.name: _versions(entity) for entity in ENTITIES.values() if not entity.facts}
+
+stage_transition = Table(
+    "stage_transition",
+    metadata,
+    _text("source", key=True),
+    _text("deal", key=True),  # the deal's id in the same source, without the source's name
+    _instant("occurred_at", key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    _text("to_pipeline", key=True),  # vendor's ids
+    _text("to_stage", key=True),
+    _text("origin", key=True),
+    _instant("seen_at", key=True),
+    *_event()[1:],
+    *_provenance(),
+)
+
+deal_change = Table(
+    "deal_change",
+    metadata,
+    _text("source", key=True),
+    _text("deal", key=True),
+    _text("field", key=True),
+    _instant("occurred_at", key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    _text("new", key=True),  # as the deal's field is stored, in text; empty = cleared
+    _text("origin", key=True),
+    _instant("seen_at", key=True),
+    *_event()[1:],
+    *_provenance(),
+)
+
+LEDGER["stage_transition"] = stage_transition
+LEDGER["deal_change"] = deal_change
+
+# --- the journal -----------------------------------------------------------------------------------------------------
+
+clock = Table("clock", metadata, Column("one", Integer, primary_key=True), _instant("last"))
+
+body = Table("body", metadata, _text("hash", key=True), Column("content", LargeBinary, nullable=False), _count("size"))
+
+page = Table(  # id = the stamp of its landing; applied_at = its place in the journal, null while held by a full pass
+    "page",
+    metadata,
+    _instant("id", key=True),
+    _instant("applied_at", null=True),
+    _text("source"),
+    _text("stream"),
+    _text("run"),
+    _text("pass", null=True),
+    _instant("read_at"),
+    _text("exchanges"),
+    Index("page_applied", "applied_at"),
+    Index("page_pass", "pass"),
+)
+
+id_pass = Table(  # a full pass over a complete stream; body: hash of the JSON list of its record keys
+    "id_pass",
+    metadata,
+    _text("id", key=True),
+    _text("source"),
+    _text("stream"),
+    _text("run"),
+    _instant("started_at"),
+    _instant("accepted_at", null=True),
+    _instant("applied_at", null=True),
+    _text("state"),  # reading, stopped, accepted, applied, refused, abandoned
+    _count("shown"),
+    _count("known"),
+    _text("body", null=True),
+    _text("reason", null=True),
+)
+
+file_version = Table(  # kind: mapping, people, targets, fx, holidays, kpis, rules; name: the source's for a mapping
+    "file_version",
+    metadata,
+    _instant("seen_at", key=True),
+    _text("kind"),
+    _text("name"),
+    _text("version"),
+    _text("path"),
+    Column("content", LargeBinary, nullable=False),
+    _text("settings"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    _instant("seen_at", key=True),
+    _text("action"),
+    _text("subject"),
+    _text("actor"),
+    _text("reason", null=True),
+)
+
+# --- operations ------------------------------------------------------------------------------------------------------
+
+cursor = Table(  # state: JSON {"cursor": instant, "window": {"lo", "hi"}, "position": the source's own}
+    "cursor",
+    metadata,
+    _text("source", key=True),
+    _text("stream", key=True),
+    _text("state"),
+    _instant("first_complete_at", null=True),
+    _instant("last_complete_at", null=True),
+    _instant("updated_at"),
+)
+
+run = Table(
+    "run",
+    metadata,
+    _text("id", key=True),
+    _text("command"),
+    _text("status"),
+    _instant("started_at"),
+    _instant("ended_at", null=True),
+    _text("summary", null=True),
+)
+
+run_stream = Table(
+    "run_stream",
+    metadata,
+    _text("run", key=True),
+    _text("source", key=True),
+    _text("stream", key=True),
+    _text("status"),
+    *[_count(name) for name in ("requests", "records", "new", "changed", "unchanged", "deleted", "quarantined")],
+    _text("cursor", null=True),
+    _text("error", null=True),
+)
+
+quarantine = Table(  # state: open, accepted (no finding until the record changes), dropped, mended
+    "quarantine",
+    metadata,
+    _text("source", key=True),
+    _text("stream", key=True),
+    _text("record_key", key=True),
+    _instant("page"),
+    Column("record_index", Integer, nullable=False),
+    _text("pipeline", null=True),
+    _text("reason"),
+    _text("content"),
+    _text("state"),
+    _instant("first_seen_at"),
+    _instant("seen_at"),
+    _instant("modified", null=True),
+)
+
+kpi_value = Table(
+    "kpi_value",
+    metadata,
+    _text("kpi", key=True),
+    _text("subject_kind", key=True),
+    _text("subject_key", key=True),
+    _text("dimensions", key=True),
+    _text("period", key=True),
+    _instant("seen_at", key=True),
+    _instant("replaced_at", null=True),
+    _text("value", null=True),
+    _text("unit"),
+    _text("currency", null=True),
+    _text("status"),
+    _instant("as_of"),
+    _text("object"),
+    Index("kpi_value_period", "kpi", "period"),
+)
+
+delivery = Table(  # state: owed, sending, unanswered, confirmed, refused, dead; payload: JSON of the KPI object
+    "delivery",
+    metadata,
+    _text("destination", key=True),
+    _text("key", key=True),
+    _text("kpi"),
+    _text("period"),
+    _text("payload"),
+    _text("person"),
+    _text("hash"),
+    _text("state"),
+    Column("attempt", Integer, nullable=False, server_default=text("0")),
+    _text("remote_id", null=True),
+    _text("message", null=True),
+    _text("confirmed_hash", null=True),
+    _text("confirmed_payload", null=True),
+    _instant("next_at", null=True),
+    _instant("owed_at"),
+    _instant("updated_at"),
+    Index("delivery_state", "destination", "state"),
+)
+
+receipt = Table(
+    "receipt",
+    metadata,
+    _instant("at", key=True),
+    _text("destination"),
+    _text("key"),
+    Column("attempt", Integer, nullable=False),
+    _text("outcome"),
+    _text("hash"),
+    _text("remote_id", null=True),
+    Column("status", Integer),
+    _text("request_id", null=True),
+    _text("message", null=True),
+    _text("run"),
+    Index("receipt_delivery", "destination", "key"),
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    _text("name", key=True),
+    _text("holder", null=True),
+    Column("fence", BigInteger, nullable=False),
+    _instant("expires_at"),
+)
