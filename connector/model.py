@@ -349,3 +349,61 @@ def canonical_json(value: object) -> str:
     import json
 
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+# --- what a record says, once mapped ---------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Entry:
+    """What one entry of the mapping makes of one record: (part of) a version of one row.
+
+    `fields` are by column and in stored form; own fields stand under `extra`. `absent`: the entry's `only_if` does not
+    hold, so the record no longer makes this row. `item`: the list item it came of, None without `each`. `seen_at`:
+    imported knowledge time, None = the page's.
+    """
+
+    entity: str
+    id: str
+    fields: dict[str, Value]
+    extra: dict[str, Value] | None = None
+    item: int | None = None
+    absent: bool = False
+    seen_at: int | None = None
+
+
+@dataclass(slots=True)
+class Reported:
+    """One fact of a deal's past in the vendor's own history: a stage entered, or a field changed.
+
+    `timeline` is `stage` or a field of `deal_change`; `value` is (pipeline, stage) or (new value as stored, in text,).
+    """
+
+    deal: str
+    timeline: str
+    value: tuple[str, ...]
+    occurred_at: int
+    sequence: int
+    actor: str | None
+    item: int | None
+    seen_at: int | None = None
+
+
+@dataclass(slots=True)
+class Mapped:
+    """One record, mapped: what it says of rows and of the past, or why it cannot be used.
+
+    `lists` names the (deal, timeline) whose facts came as a whole list (`each`); the others came as rows of a stream
+    of their own. `fault` is the reason for quarantine and `pipeline` the vendor's pipeline it withholds, if known.
+    `digest` is a hash of the record, so that a change of it is noticed while it is set aside.
+    """
+
+    index: int
+    key: str
+    modified: int | None
+    entries: list[Entry]
+    reported: list[Reported]
+    lists: set[tuple[str, str]]
+    fault: str | None = None
+    pipeline: str | None = None
+    digest: str | None = None

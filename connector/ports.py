@@ -235,6 +235,14 @@ class Destination(ABC):
     def send(self, deliveries: Sequence[Delivery]) -> Iterator[Receipt]:
         """Send and give one receipt each, as soon as it is known. Raises AuthError (stops the destination)."""
 
+    def content(self, delivery: Delivery) -> Any:
+        """What of a delivery is written there, JSON-able and without I/O: it is owed again when this changes.
+
+        Unless an adapter says otherwise everything but the moment of computing.
+        """
+        said = {name: value for name, value in delivery.kpi.items() if name != "as_of"}
+        return {"kpi": said, "person": dict(delivery.person)}
+
     def find(self, delivery: Delivery) -> Receipt | None:
         """Read back: what the destination holds for this delivery.
 

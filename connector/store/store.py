@@ -119,7 +119,7 @@ class Store:
         with self.writing() as writing:
             now = micros(self.clock.now())
             row = writing.execute(select(table).where(table.c.name == name)).one_or_none()
-            if row and row.holder and row.expires_at > now and _alive(row.holder):
+            if row and row.holder and row.expires_at > now and is_alive(row.holder):
                 raise Busy(f"{name} is being worked on by {row.holder}")
             fence = (row.fence if row else 0) + 1
             values = {"holder": holder, "fence": fence, "expires_at": now + LEASE_SECONDS * 1_000_000}
@@ -169,7 +169,8 @@ def _started(pid: int) -> str:
         return ""
 
 
-def _alive(holder: str) -> bool:
+def is_alive(holder: str) -> bool:
+    """Whether that process (`this_process`) still runs; one on another machine is taken to."""
     host, _, rest = holder.partition("/")
     pid, _, started = rest.partition("/")
     if host != socket.gethostname() or not pid.isdigit():

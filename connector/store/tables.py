@@ -245,7 +245,7 @@ quarantine = Table(  # state: open, accepted (no finding until the record change
     Column("record_index", Integer, nullable=False),
     _text("pipeline", null=True),
     _text("reason"),
-    _text("content"),
+    _text("content", null=True),  # a hash of the record
     _text("state"),
     _instant("first_seen_at"),
     _instant("seen_at"),

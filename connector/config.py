@@ -1,0 +1,272 @@
+"""config.yaml -> Config: every fault at once, each with file, line and key; nothing runs on a faulty file.
+
+The keys are described in `config_keys`; what an adapter takes beside the common ones is its own `Settings`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ValidationError
+
+from connector import adapters_found, config_faults, document
+from connector.config_keys import ConfigKeys, DestinationKeys, KpiKeys, SourceKeys
+from connector.config_secrets import secrets
+from connector.config_values import name_fault
+from connector.document import Document
+from connector.errors import ConfigError, Fault
+from connector.ports import AdapterSettings, Destination, Source
+from connector.schedule import Schedule
+from connector.yaml_reader import Place
+
+if TYPE_CHECKING:
+    from connector.kpi import KpiDefinition
+
+load_adapter = adapters_found.load_adapter  # the core reaches an adapter here, and nowhere else
+@dataclass(frozen=True, slots=True)
+class SourceConfig:
+    """One source: its class, its checked settings and the common keys. `since` is aware UTC, `budget` 0..1."""
+
+    name: str
+    adapter: str
+    make: type[Source]
+    settings: AdapterSettings = field(repr=False)
+    mapping: Path
+    schedule: Schedule | None
+    since: datetime | None
+    overlap: timedelta
+    budget: float
+    history_import: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationConfig:
+    """One destination: its class, its checked settings and the common keys."""
+
+    name: str
+    adapter: str
+    make: type[Destination]
+    settings: AdapterSettings = field(repr=False)
+    schedule: Schedule | None
+    periods: str
+    on_unanswered: str
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A config without faults. Paths are absolute, `guard_shrink` is 0..1.
+
+    `store` and `secrets` hold credentials and are not in the repr; `document` is the file as written (with `${…}`).
+    """
+
+    file: str
+    folder: Path
+    store: str = field(repr=False)
+    zone: ZoneInfo
+    currency: str
+    fiscal_year_start: int
+    week_start: str
+    people: Path | None
+    fx: Path | None
+    fx_decimal: str
+    guard_shrink: float
+    sources: Mapping[str, SourceConfig]
+    destinations: Mapping[str, DestinationConfig]
+    kpis: tuple[KpiDefinition, ...]
+    secrets: frozenset[str] = field(repr=False)
+    document: Document = field(repr=False)
+
+    def mapping_path(self, name: str) -> Path:
+        """The mapping file of that source."""
+        return self.sources[name].mapping
+
+
+def load(path: str, environment: Mapping[str, str] | None = None) -> Config:
+    """The config in that file, `${…}` filled in from the environment. Raises ConfigError with every fault."""
+    written = document.read(path)
+    folder = Path(path).resolve().parent
+    filled = document.substitute(
+        written, os.environ if environment is None else environment, lambda name: (folder / name).read_text("utf-8")
+    )
+    reader = _Reader(filled.document, folder, filled.faults)
+    reader.faults.extend(written.quote_it(place) for place in written.unquoted())
+    config = reader.config(written, filled.filled)
+    if config is None:
+        raise ConfigError(sorted(reader.faults, key=lambda fault: fault.line))
+    return config
+
+
+Model = TypeVar("Model", bound=BaseModel)
+Port = TypeVar("Port", Source, Destination)
+
+
+class _Reader:
+    """Reads one document, collecting faults. A method that found one gives None."""
+
+    def __init__(self, read: Document, folder: Path, unfilled: list[Fault]) -> None:
+        self.document, self.folder = read, folder
+        self.faults = list(unfilled)
+        self.spoiled = {fault.key for fault in unfilled}  # values that could not be filled in are not judged as well
+
+    def config(self, written: Document, filled: list[tuple[Place, str]]) -> Config | None:
+        data = self.document.data
+        if not isinstance(data, dict):
+            self.fault((), "expected the keys timezone, currency, sources, …; config.example.yaml shows them all")
+            return None
+        keys = self.model(ConfigKeys, data, ())
+        sources = {name: self.source(name, keys) for name in self.names("sources")}
+        destinations = {name: self.destination(name) for name in self.names("destinations")}
+        for name in sources.keys() & destinations.keys():
+            self.fault(("destinations", name), "is a source's name too, expected another: commands take either")
+        kpis = self.kpis(list(destinations))
+        store = self.store(data.get("store", ConfigKeys.model_fields["store"].default))
+        people = self.file(("people",), keys.people if keys else None)
+        fx = self.file(("fx", "file"), keys.fx.file if keys and keys.fx else None)
+        if self.faults or keys is None:
+            return None
+        made_sources = {name: made for name, made in sources.items() if made}
+        made_destinations = {name: made for name, made in destinations.items() if made}
+        settings = [made.settings for made in made_sources.values()]
+        settings += [made.settings for made in made_destinations.values()]
+        return Config(
+            file=self.document.file, folder=self.folder, store=store, zone=keys.timezone, currency=keys.currency,
+            fiscal_year_start=keys.fiscal_year_start, week_start=keys.week_start, people=people, fx=fx,
+            fx_decimal=keys.fx.decimal if keys.fx else ".", guard_shrink=keys.guard.shrink, sources=made_sources,
+            destinations=made_destinations, kpis=tuple(kpis), document=written,
+            secrets=secrets(filled, settings, store),
+        )
+
+    def source(self, name: str, config: ConfigKeys | None) -> SourceConfig | None:
+        place = ("sources", name)
+        keys, make, settings = self.part(place, SourceKeys, Source)  # type: ignore[type-abstract]  # a subclass of the port is asked for
+        mapping = None
+        if isinstance(given := self.document.get((*place, "mapping")), str):
+            try:
+                mapping = adapters_found.mapping_path(given, str(self.folder))
+            except LookupError as error:
+                self.fault((*place, "mapping"), str(error.args[0]))
+        if keys is None or make is None or settings is None or mapping is None:
+            return None
+        since: date | None = keys.since
+        if since is not None and not isinstance(since, datetime):
+            zone = config.timezone if config else ZoneInfo("UTC")
+            since = datetime(since.year, since.month, since.day, tzinfo=zone).astimezone(ZoneInfo("UTC"))
+        return SourceConfig(
+            name, keys.adapter, make, settings, mapping, keys.schedule, since, keys.overlap, keys.budget,
+            keys.history_import,
+        )
+
+    def destination(self, name: str) -> DestinationConfig | None:
+        keys, make, settings = self.part(
+            ("destinations", name), DestinationKeys, Destination,  # type: ignore[type-abstract]  # as above
+        )
+        if keys is None or make is None or settings is None:
+            return None
+        return DestinationConfig(
+            name, keys.adapter, make, settings, keys.schedule, keys.periods, keys.on_unanswered
+        )
+
+    def part(
+        self, place: Place, model: type[Model], port: type[Port]
+    ) -> tuple[Model | None, type[Port] | None, AdapterSettings | None]:
+        """The common keys of a source or destination, its class, and the settings of its adapter."""
+        data = self.document.get(place)
+        if fault := name_fault(str(place[-1])):
+            self.fault(place, fault)
+        if not isinstance(data, dict):
+            self.fault(place, "expected keys below the name, at least adapter")
+            return None, None, None
+        common = model.model_fields.keys()
+        keys = self.model(model, {key: value for key, value in data.items() if key in common}, place)
+        adapter = data.get("adapter")
+        if not isinstance(adapter, str):
+            return keys, None, None
+        try:
+            make = load_adapter(adapter, port, str(self.folder))
+        except LookupError as error:
+            self.fault((*place, "adapter"), str(error.args[0]))
+            return keys, None, None
+        own = make.Settings.model_fields.keys()
+        given = {key: value for key, value in data.items() if key not in common}
+        for key in common & own if keys else ():
+            given[key] = getattr(keys, key)  # an adapter that declares a common key is told it, checked, or the default
+        return keys, make, self.model(make.Settings, given, place, beside=common)
+
+    def kpis(self, destinations: list[str]) -> list[KpiDefinition]:
+        from connector import kpi
+
+        found: dict[str, int] = {}
+        made = []
+        listed = self.document.get(("kpis",))
+        for number, entry in enumerate(listed if isinstance(listed, list) else []):
+            place: Place = ("kpis", number)
+            keys = self.model(KpiKeys, entry, place)
+            if keys is None:
+                continue
+            if keys.id in found:
+                first = self.document.line(("kpis", found[keys.id]))
+                self.fault((*place, "id"), f"is the id of the KPI on line {first} too, expected another")
+            found.setdefault(keys.id, number)
+            for index, name in enumerate(keys.push):
+                if name not in destinations:
+                    self.faults.append(
+                        config_faults.unknown_name(
+                            self.document, (*place, "push", index), name, destinations, "destination"
+                        )
+                    )
+            definition = kpi.KpiDefinition(
+                id=keys.id, metric=keys.metric, per=keys.per, every=keys.every, where=keys.where,
+                by=(keys.by,) if isinstance(keys.by, str) else tuple(keys.by), options=keys.options,
+                push=tuple(keys.push),
+            )
+            for message in kpi.validate(definition):
+                self.fault(place, message)
+            made.append(definition)
+        return made
+
+    def store(self, given: Any) -> str:
+        """The store's address; a SQLite file's path made absolute."""
+        text = given if isinstance(given, str) else ""
+        if text.startswith("sqlite:///") and len(text) > len("sqlite:///"):
+            return f"sqlite:///{self.folder / text.removeprefix('sqlite:///')}"
+        scheme, colon, rest = text.partition("://")
+        if colon and rest and scheme in ("postgresql", "postgres", "postgresql+psycopg"):
+            return f"postgresql+psycopg://{rest}"
+        self.fault(("store",), "expected sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE")
+        return ""
+
+    def file(self, place: Place, name: str | None) -> Path | None:
+        if name is None:
+            return None
+        path = self.folder / name
+        if not path.is_file():
+            self.fault(place, f"there is no file {path}, expected a table (.csv, .xlsx or .yaml)")
+        return path
+
+    def names(self, key: str) -> list[str]:
+        """The names under `sources` or `destinations`; those that are no text are reported as such elsewhere."""
+        value = self.document.get((key,))
+        return [name for name in value if isinstance(name, str)] if isinstance(value, dict) else []
+
+    def model(
+        self, model: type[Model], data: Any, place: Place, beside: Any = ()
+    ) -> Model | None:
+        """The data as that model. `beside` are keys of the same mapping that another model reads."""
+        try:
+            return model.model_validate(data)
+        except ValidationError as error:
+            for fault in config_faults.of(error, self.document, place, model, beside):
+                if not any(fault.key == key or fault.key.startswith((f"{key}.", f"{key}[")) for key in self.spoiled):
+                    self.faults.append(fault)
+            return None
+
+    def fault(self, place: Place, message: str) -> None:
+        fault = self.document.fault(place, message)
+        if fault.key not in self.spoiled:
+            self.faults.append(fault)

@@ -1,0 +1,94 @@
+"""The keys of config.yaml, with what each is for: read by `config`, and the JSON Schema for editors.
+
+Only keys that work exist. What an adapter takes beside the common keys is its own `Settings`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from connector.config_values import Currency, Duration, Month, Name, Percent, ScheduleText, ShareOfLimit, Since, Zone
+
+Every = Literal["day", "week", "month", "quarter", "year", "all"]
+
+
+class Keys(BaseModel):
+    """Keys of the file; unknown ones are faults."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class FxKeys(Keys):
+    """Exchange rates."""
+
+    file: str = Field(description="Table of currency, valid_from, rate (base money for one unit).")
+    decimal: Literal[".", ","] = Field(".", description="The decimal mark of its rates.")
+
+
+class GuardKeys(Keys):
+    """When a read is too strange to be applied without a person."""
+
+    shrink: Percent = Field(
+        0.2, description="A full read that shows fewer records by more than this stops (exit 4).",
+        json_schema_extra={"default": "20%"},
+    )
+
+
+class SourceKeys(Keys):
+    """What every source takes, beside the keys of its adapter."""
+
+    adapter: str = Field(description="One of ours, or a dotted path of your own: acme.crm, acme.crm:Reader.")
+    mapping: str = Field(description="Path of the mapping file, or the bare name of one we ship.")
+    schedule: ScheduleText | None = Field(None, description="When it is read by `connector run`; without one, by hand.")
+    since: Since | None = Field(None, description="Changed since; older records are never read.")
+    overlap: Duration = Field(
+        timedelta(minutes=15), description="Each read begins so long before the last one's end.",
+        json_schema_extra={"default": "15m"},
+    )
+    budget: ShareOfLimit = Field(
+        0.8, description="Our share of the credential's rate limit.", json_schema_extra={"default": "80%"}
+    )
+    history_import: bool = Field(False, description="A mapped `seen_at` says when a row was known (old exports).")
+
+
+class DestinationKeys(Keys):
+    """What every destination takes, beside the keys of its adapter."""
+
+    adapter: str = Field(description="One of ours, or a dotted path of your own.")
+    schedule: ScheduleText | None = Field(None, description="When; without one after each sync that changed a value.")
+    periods: Literal["current", "open", "closed", "all"] = Field("open", description="Which periods are pushed.")
+    on_unanswered: Literal["hold", "resend"] = Field(
+        "hold", description="A send without an answer that cannot be read back: wait for a person, or send again."
+    )
+
+
+class KpiKeys(Keys):
+    """One KPI: a metric with its grain, filters and destinations."""
+
+    id: Name = Field(description="Its stable name, under which it is shown and pushed.")
+    metric: str = Field(description="A metric of the catalogue.")
+    per: Literal["person", "team", "owner", "pipeline", "company"] = Field(description="Whose number it is.")
+    by: str | list[str] = Field(default_factory=list, description="What splits it: pipeline, stage, …, extra.NAME.")
+    every: Every = Field(description="One value per such period.")
+    where: dict[str, str | list[str]] = Field(default_factory=dict, description="Only where equal, or in a list.")
+    options: dict[str, str | int] = Field(default_factory=dict, description="Options of the metric: credit: split.")
+    push: list[str] = Field(default_factory=list, description="Names of destinations.")
+
+
+class ConfigKeys(Keys):
+    """config.yaml of the pipeline connector."""
+
+    store: str = Field("sqlite:///connector.db", description="sqlite:///FILE or postgresql+psycopg://…")
+    timezone: Zone = Field(description="Periods and schedules are in it.")
+    currency: Currency = Field(description="Reporting currency; every amount keeps its own as well.")
+    fiscal_year_start: Month = Field(1, description="4: FY2027 = April 2026 .. March 2027.")
+    week_start: Literal["monday"] = Field("monday", description="Weeks are ISO weeks.")
+    people: str | None = Field(None, description="Table of employees: who sells, in which team, since when.")
+    fx: FxKeys | None = Field(None, description="Exchange rates.")
+    guard: GuardKeys = Field(default_factory=lambda: GuardKeys.model_validate({}), description="Safety stops.")
+    sources: dict[str, Any] = Field(min_length=1, description="Systems we read from, by a name of yours.")
+    destinations: dict[str, Any] = Field(default_factory=dict, description="Systems we push to, by a name of yours.")
+    kpis: list[Any] = Field(default_factory=list, description="What is computed, and where it goes.")

@@ -1,0 +1,128 @@
+"""The kinds of value a config key may have: durations, percentages, schedules, zones, currencies, days.
+
+Each says in words what it expects, in the fault and in the JSON Schema that editors read.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
+
+from connector.schedule import Schedule, parse, parse_duration
+
+
+def _duration(value: Any) -> timedelta:
+    if isinstance(value, timedelta):
+        return value
+    if value == "0s":
+        return timedelta(0)
+    if not isinstance(value, str):
+        raise ValueError("expected a length of time with its unit, such as 15m, 1h30m or 2d")
+    return parse_duration(value)
+
+
+def _percent(value: Any) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", value) if isinstance(value, str) else None
+    if not found or not 0 <= float(found[1]) <= 100:
+        raise ValueError("expected a percentage from 0% to 100%, such as 20%")
+    return float(found[1]) / 100
+
+
+def _share_of_limit(value: Any) -> float:
+    share = _percent(value)
+    if share == 0:
+        raise ValueError("expected a percentage above 0%, such as 80%")
+    return share
+
+
+def _schedule(value: Any) -> Schedule:
+    if isinstance(value, Schedule):
+        return value
+    if not isinstance(value, str):
+        raise ValueError('expected a crontab line such as "0 6 * * *", or "every 10m"')
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise ValueError(f"not a schedule: {error}") from None
+
+
+def _zone(value: Any) -> ZoneInfo:
+    if isinstance(value, ZoneInfo):
+        return value
+    try:
+        return ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+        raise ValueError("expected a time zone's name, such as Asia/Ho_Chi_Minh or Europe/Berlin") from None
+
+
+def _currency(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch("[A-Z]{3}", value):
+        raise ValueError("expected a currency's three letters (ISO 4217), such as VND or USD")
+    return value
+
+
+def _month(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 12:
+        raise ValueError("expected the number of a month, 1 to 12")
+    return value
+
+
+def _since(value: Any) -> date | datetime:
+    """A local day, or an instant where the text has a zone."""
+    if isinstance(value, date):
+        return value
+    try:
+        if len(value) == 10:
+            return date.fromisoformat(value)
+        moment = datetime.fromisoformat(value)
+    except (ValueError, TypeError):
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ValueError("expected a day such as 2024-01-01, or a time with its zone such as 2024-01-01T00:00:00Z")
+    return moment.astimezone(UTC)
+
+
+_NAME = re.compile(r"\w[\w.-]*")
+
+
+def name_fault(name: str) -> str | None:
+    """What is wrong with a name of a source, destination or KPI: it stands in ids, addresses and file names."""
+    if _NAME.fullmatch(name):
+        return None
+    return "is no name; expected letters, digits, _ . and -, without spaces and colons"
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or name_fault(value):
+        raise ValueError("expected a name of letters, digits, _ . and -")
+    return value
+
+
+def _text_schema(description: str, pattern: str = "", *, example: str) -> WithJsonSchema:
+    schema: dict[str, Any] = {"type": "string", "description": description, "examples": [example]}
+    return WithJsonSchema(schema | ({"pattern": pattern} if pattern else {}))
+
+
+Duration = Annotated[
+    timedelta, PlainValidator(_duration), _text_schema("A length of time: 15m, 1h30m, 2d.", example="15m")
+]
+Percent = Annotated[
+    float, PlainValidator(_percent), _text_schema("A percentage.", r"^\d+(\.\d+)?\s*%$", example="20%")
+]
+ShareOfLimit = Annotated[
+    float, PlainValidator(_share_of_limit), _text_schema("A percentage above 0.", r"^\d+(\.\d+)?\s*%$", example="80%")
+]
+ScheduleText = Annotated[
+    Schedule, PlainValidator(_schedule), _text_schema("crontab(5), or `every 10m`.", example="*/15 * * * *")
+]
+Zone = Annotated[ZoneInfo, PlainValidator(_zone), _text_schema("An IANA time zone.", example="Asia/Ho_Chi_Minh")]
+Currency = Annotated[str, PlainValidator(_currency), _text_schema("ISO 4217.", "^[A-Z]{3}$", example="VND")]
+Month = Annotated[int, BeforeValidator(_month), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 12})]
+Since = Annotated[
+    date, PlainValidator(_since), _text_schema("A local day, or a time with its zone.", example="2024-01-01")
+]
+Name = Annotated[str, PlainValidator(_name), _text_schema("A name.", example="hubspot")]

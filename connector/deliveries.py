@@ -1,0 +1,145 @@
+"""Looking at deliveries, and the two things a person may do with one: try it again, or say what became of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from sqlalchemy import Row, insert, select, update
+
+from connector.errors import ConfigError, Fault
+from connector.model import iso, micros
+from connector.outbox import STATES
+from connector.store import tables
+from connector.store.store import Store
+
+RETRIED = ("refused", "dead")
+
+
+def list_deliveries(
+    store: Store, destination: str | None = None, state: str | None = None, limit: int | None = None
+) -> list[dict[str, Any]]:
+    """Deliveries as JSON-able rows, by destination and key. Raises ConfigError for a state there is not."""
+    table = tables.delivery
+    if state is not None and state not in STATES:
+        raise _unknown(state, f"is no state of a delivery; known: {', '.join(STATES)}")
+    query = select(table).order_by(table.c.destination, table.c.key).limit(limit)
+    if destination is not None:
+        query = query.where(table.c.destination == destination)
+    if state is not None:
+        query = query.where(table.c.state == state)
+    return [_as_json(row) for row in store.rows(query)]
+
+
+def show(store: Store, key: str) -> dict[str, Any]:
+    """One delivery with all its content and every receipt, the oldest first. Raises ConfigError for an unknown key."""
+    row = _row(store, key)
+    receipt = tables.receipt
+    receipts = store.rows(
+        select(receipt)
+        .where(receipt.c.destination == row.destination, receipt.c.key == key)
+        .order_by(receipt.c.at)
+    )
+    return {
+        **_as_json(row),
+        "payload": json.loads(row.payload),
+        "person": json.loads(row.person),
+        "confirmed_payload": json.loads(row.confirmed_payload) if row.confirmed_payload else None,
+        "receipts": [{**one._mapping, "at": iso(one.at)} for one in receipts],
+    }
+
+
+def retry(store: Store, key: str | None = None, *, destination: str | None = None, state: str | None = None) -> int:
+    """Owe refused and dead deliveries again: the one named, or all (of a destination, in one state). How many.
+
+    Raises ConfigError for an unknown key, and for one whose state needs no retry.
+    """
+    table = tables.delivery
+    wanted = RETRIED if state is None else (state,)
+    if state is not None and state not in RETRIED:
+        raise _unknown(state, f"cannot be retried; expected {' or '.join(RETRIED)}")
+    query = update(table).where(table.c.state.in_(wanted))
+    if destination is not None:
+        query = query.where(table.c.destination == destination)
+    if key is not None:
+        found = _row(store, key).state
+        if found not in wanted:
+            hint = "; say what became of it with `deliveries resolve`" if found == "unanswered" else ""
+            raise _unknown(key, f"is {found}, expected {' or '.join(wanted)}{hint}")
+        query = query.where(table.c.key == key)
+    with store.writing() as writing:
+        now = micros(store.clock.now())
+        done = writing.execute(
+            query.values(state="owed", attempt=0, next_at=None, message=None, owed_at=now, updated_at=now)
+        )
+        return done.rowcount
+
+
+def resolve(
+    store: Store, key: str, outcome: Literal["confirmed", "owed"], reason: str, *, actor: str = ""
+) -> None:
+    """A person says what became of an unanswered delivery: it is there (confirmed), or it is not (owed).
+
+    Raises ConfigError for an unknown key and for one that is not unanswered.
+    """
+    row = _row(store, key)
+    table = tables.delivery
+    with store.writing() as writing:
+        now = micros(store.clock.now())
+        values: dict[str, Any] = {"state": outcome, "next_at": None, "message": reason, "updated_at": now}
+        if outcome == "confirmed":
+            values |= {"attempt": 0, "confirmed_hash": table.c.hash, "confirmed_payload": table.c.payload}
+        done = writing.execute(
+            update(table)
+            .where(table.c.destination == row.destination, table.c.key == key, table.c.state == "unanswered")
+            .values(**values)
+        )
+        if done.rowcount != 1:
+            raise _unknown(key, f"is {row.state}, expected unanswered; only such a delivery needs a decision")
+        at = writing.stamp()
+        writing.execute(
+            insert(tables.receipt).values(
+                at=at, destination=row.destination, key=key, attempt=row.attempt, run="", hash=row.hash,
+                outcome="confirmed" if outcome == "confirmed" else "retry", remote_id=row.remote_id,
+                message=f"decided by {actor or 'a person'}: {reason}",
+            )
+        )
+        writing.execute(
+            insert(tables.audit).values(
+                seen_at=at, action=f"delivery {outcome}", subject=key, actor=actor, reason=reason
+            )
+        )
+
+
+def _row(store: Store, key: str) -> Row[Any]:
+    rows: Sequence[Row[Any]] = store.rows(select(tables.delivery).where(tables.delivery.c.key == key))
+    if not rows:
+        raise _unknown(key, "there is no delivery of that key; `connector deliveries list` shows them")
+    return rows[0]
+
+
+def _unknown(key: str, message: str) -> ConfigError:
+    return ConfigError([Fault("deliveries", 0, key, message)])
+
+
+def _as_json(row: Row[Any]) -> dict[str, Any]:
+    kpi = json.loads(row.payload)
+    old = json.loads(row.confirmed_payload) if row.confirmed_payload else None
+    return {
+        "destination": row.destination,
+        "key": row.key,
+        "kpi": row.kpi,
+        "subject": kpi.get("subject"),
+        "dimensions": kpi.get("dimensions"),
+        "period": row.period,
+        "state": row.state,
+        "value": kpi.get("value"),
+        "confirmed_value": old.get("value") if old else None,
+        "attempt": row.attempt,
+        "remote_id": row.remote_id,
+        "message": row.message,
+        "next_at": iso(row.next_at),
+        "owed_at": iso(row.owed_at),
+        "updated_at": iso(row.updated_at),
+    }

@@ -1,0 +1,109 @@
+"""Rates of exchange, and the one way money is converted (metrics.md R13).
+
+A rate is the base money for one unit of a currency, valid from a local day until the next one. Each record is converted
+at the rate valid on its own local date, rounded half-even to the base currency's minor unit, and only then added up.
+All arithmetic is on integers; `convert` is the rule in Python, and `metrics/base.sql` the same on a whole column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from connector.cells import day, required
+from connector.convert import currency, exact
+from connector.errors import ConfigError, Fault
+from connector.exact import half_even, minor_digits
+from connector.model import MONEY_SCALE
+from connector.tabular import Row, columns, read_table
+
+MOST_DECIMALS = 18
+"""Decimal places a rate may have. With 18, amounts up to 10^11 units at rates up to 10^5 stay within 128 bits."""
+
+_COLUMNS = ("currency", "valid_from", "rate")
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """One rate: base money for one unit of `currency`, from the local day `valid_from` on."""
+
+    currency: str
+    valid_from: date
+    rate: Decimal
+
+
+def convert(units: int, rate: Decimal, base: str) -> int:
+    """Stored money (ten-thousandths) in the base currency, rounded to its minor unit; exact before the rounding."""
+    step: int = MONEY_SCALE // 10 ** minor_digits(base)
+    top, bottom = rate.as_integer_ratio()
+    return half_even(units * top, bottom * step) * step
+
+
+def parse(content: bytes, file: str, base: str, decimal: str = ".") -> list[Rate]:
+    """The rates of a table with the columns currency, valid_from, rate. All faults at once as ConfigError."""
+    missing = [name for name in _COLUMNS if name not in columns(content, file)]
+    if missing:
+        wanted = f"no such column; expected {', '.join(_COLUMNS)}"
+        raise ConfigError([Fault(file, 1, name, wanted) for name in missing])
+    faults: list[Fault] = []
+    found: dict[tuple[str, date], Rate] = {}
+    for row in read_table(content, file):
+        rate = _rate(row, decimal, faults)
+        if rate is None:
+            continue
+        key = rate.currency, rate.valid_from
+        if found.setdefault(key, rate) != rate:
+            faults.append(row.fault("rate", "this currency has another rate from the same day; keep one"))
+        if rate.currency == base and rate.rate != 1:
+            faults.append(row.fault("rate", f"{base} is the reporting currency; its rate is 1"))
+    if faults:
+        raise ConfigError(faults)
+    return list(found.values())
+
+
+def _rate(row: Row, decimal: str, faults: list[Fault]) -> Rate | None:
+    code = required(row, "currency", currency, faults)
+    valid_from = required(row, "valid_from", day, faults)
+    rate = required(row, "rate", lambda value: _positive(exact(value, decimal)), faults)
+    return None if code is None or valid_from is None or rate is None else Rate(code, valid_from, rate)
+
+
+def _positive(rate: Decimal) -> Decimal:
+    if rate <= 0:
+        raise ValueError("expected a rate above 0")
+    if _places(rate) > MOST_DECIMALS:
+        raise ValueError(f"expected at most {MOST_DECIMALS} decimal places")
+    return rate
+
+
+def _places(rate: Decimal) -> int:
+    """How many decimal places an exact number needs."""
+    bottom, places = rate.as_integer_ratio()[1], 0
+    while 10**places % bottom:
+        places += 1
+    return places
+
+
+def stored(rows: Iterable[tuple[str, str, str]]) -> list[Rate]:
+    """Rates from (currency, valid_from_on, rate) as the ledger keeps them; an incomplete row is no rate."""
+    return [
+        Rate(code, date.fromisoformat(valid_from), Decimal(rate))
+        for code, valid_from, rate in rows
+        if code and valid_from and rate and Decimal(rate) > 0
+    ]
+
+
+def whole(rates: Iterable[Rate], base: str) -> tuple[list[tuple[str, date, int]], int]:
+    """(currency, valid_from, numerator) over the one denominator, also returned, that makes all numerators whole.
+
+    The base currency's rate is 1 at all times.
+    """
+    others = [rate for rate in rates if rate.currency != base]
+    denominator = 10 ** max((_places(rate.rate) for rate in others), default=0)
+    made = []
+    for rate in others:
+        top, bottom = rate.rate.as_integer_ratio()
+        made.append((rate.currency, rate.valid_from, top * (denominator // bottom)))
+    return [*made, (base, date(1, 1, 1), denominator)], denominator

@@ -1,0 +1,481 @@
+"""What is new: versions, facts and retractions out of mapped records and what was known before. Pure.
+
+`apply` is given what the ledger holds for the rows a page touches (`Before`) and changes that picture record by record;
+what must be written is collected beside it (`Changes`). Live reading and replay call the same function, so a ledger is
+a function of its journal.
+
+The rules are design.md sections 2-4; the law each one serves is named where it acts:
+- a record older than the current one never becomes current, but may add unknown reported facts (promise 2);
+- reported facts are never retracted; observed ones in a window the report covers give way to it, unless it does not
+  explain them: those stay, flagged (Q10);
+- a truncated history never removes what is older than its oldest item.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from connector.model import CHOICES, STAGE, Entry, Mapped, Pipeline, Reported, Value, canonical_json
+
+CHANGES = CHOICES["deal_change", "field"]
+_BOOKKEEPING = {
+    "source", "id", "seen_at", "replaced_at", "recorded_at", "page", "stream", "record_key", "record_index", "item",
+    "mapping", "parts",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """The journal entry that is being applied: its stamp, and the page and stream it is about.
+
+    `read_at` is the vendor's time of reading in microseconds.
+    """
+
+    source: str
+    stream: str
+    seen_at: int
+    page: int | None
+    read_at: int
+    mapping: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One row of stage_transition or deal_change that is current; `value` as in `model.Reported`."""
+
+    deal: str
+    timeline: str
+    value: tuple[str, ...]
+    occurred_at: int
+    sequence: int
+    origin: str
+    occurred_after: int | None
+    read_at: int
+    actor: str | None
+    flagged: bool
+    seen_at: int
+    recorded_at: int
+    page: int | None
+    stream: str
+    record_key: str
+    record_index: int | None
+    item: int | None
+    mapping: str
+
+    @property
+    def order(self) -> tuple[int, int]:
+        return self.occurred_at, self.sequence
+
+    @property
+    def key(self) -> tuple[int, int, tuple[str, ...]]:
+        """What makes a reported fact the same fact."""
+        return self.occurred_at, self.sequence, self.value
+
+
+Row = dict[str, Any]
+"""A version of an entity by column, as the store keeps it."""
+
+
+@dataclass(slots=True)
+class Before:
+    """What is current for the rows a page touches. `items`: rows made of list items, by (entity, record key)."""
+
+    rows: dict[tuple[str, str], Row] = field(default_factory=dict)
+    facts: dict[str, dict[str, list[Fact]]] = field(default_factory=dict)
+    items: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Changes:
+    """What to write: new versions and facts, and which old ones stop being current (or are only touched).
+
+    `rows`: versions to insert by (entity, id, seen_at). `ended`: (entity, id, seen_at, replaced_at) of versions that
+    are no longer current. `touched`: rows whose `parts` moved on without any change of value. Facts likewise.
+    `rejected`: records (by index) that cannot be applied, with the reason.
+    """
+
+    rows: dict[tuple[str, str, int], Row] = field(default_factory=dict)
+    ended: list[tuple[str, str, int, int]] = field(default_factory=list)
+    touched: dict[tuple[str, str], Row] = field(default_factory=dict)
+    facts: dict[tuple[str, str, tuple[int, int, tuple[str, ...]], str], Fact] = field(default_factory=dict)
+    ended_facts: list[Fact] = field(default_factory=list)
+    rejected: dict[int, str] = field(default_factory=dict)
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+
+
+def wanted(records: Iterable[Mapped]) -> tuple[set[tuple[str, str]], set[str]]:
+    """The (entity, id) rows and the deals whose past `apply` needs to know of before these records."""
+    rows: set[tuple[str, str]] = set()
+    deals: set[str] = set()
+    for record in records:
+        for entry in record.entries:
+            rows.add((entry.entity, entry.id))
+            if entry.entity == "deal":
+                deals.add(entry.id)
+        for fact in record.reported:
+            rows.add(("deal", fact.deal))
+            deals.add(fact.deal)
+    return rows, deals
+
+
+class Ledger:
+    """Applies the records of one journal entry to what was known before."""
+
+    def __init__(
+        self,
+        before: Before,
+        entered: Entered,
+        pipelines: Mapping[str, Pipeline],
+        columns: Callable[[str, str], set[str]],
+    ) -> None:
+        self.before, self.entered, self.pipelines, self.columns = before, entered, pipelines, columns
+        self.changes = Changes()
+
+    def apply(self, record: Mapped) -> None:
+        """Take one record in: its rows, its facts, and what its reading implies."""
+        conflict = next((reason for entry in record.entries if (reason := self._conflict(entry))), None)
+        if conflict:
+            self.changes.rejected[record.index] = conflict
+            return
+        moved = self._report(record)
+        effects = {self._version(record, entry) for entry in record.entries}
+        effects.add(self._vanished_items(record))
+        if "new" in effects:
+            self.changes.new += 1
+        elif "deleted" in effects:
+            self.changes.deleted += 1
+        elif "changed" in effects or moved:
+            self.changes.changed += 1
+        else:
+            self.changes.unchanged += 1
+
+    def _conflict(self, entry: Entry) -> str | None:
+        """Two streams that fill the same field of one row: a fault of the mapping that only the data show."""
+        row = self.before.rows.get((entry.entity, entry.id))
+        if row is None or entry.absent:
+            return None
+        for stream in json.loads(row["parts"]):
+            if stream and stream != self.entered.stream:
+                shared = self.columns(entry.entity, stream) & entry.fields.keys()
+                if shared:
+                    names = ", ".join(sorted(shared))
+                    return f"{entry.entity} {names}: filled by stream {stream} for the same row; give the keys a prefix"
+        return None
+
+    # --- versions ----------------------------------------------------------------------------------------------------
+
+    def _version(self, record: Mapped, entry: Entry) -> str:
+        """Make the entry's version current unless it is old news; says new, changed, deleted, unchanged or stale."""
+        key = (entry.entity, entry.id)
+        row = self.before.rows.get(key)
+        parts: dict[str, list[Any]] = json.loads(row["parts"]) if row else {}
+        mine = parts.get(self.entered.stream)
+        if mine and _older(record.modified, mine[0]):
+            return "stale"
+        if entry.absent:
+            return self._retract(record, key) if row and mine and row["gone"] is None else "unchanged"
+        parts[self.entered.stream] = [record.modified, record.key]
+        text = canonical_json(parts)
+        values = {**_values(row), **_stored(entry, row), "gone": None}
+        if row is not None and _same(row, values):
+            if text != row["parts"]:
+                row["parts"] = text
+                self.changes.touched[key] = row
+            return "unchanged"
+        made = self._put(key, values, text, record, item=entry.item, seen_at=entry.seen_at)
+        if entry.entity == "deal":
+            self._observe(record, row if mine else None, made)
+        return "new" if row is None or row["gone"] is not None else "changed"
+
+    def _put(
+        self, key: tuple[str, str], values: Row, parts: str, record: Mapped, *, item: int | None = None,
+        seen_at: int | None = None,
+    ) -> Row:
+        """Insert a version and end the one before it.
+
+        An imported `seen_at` counts only if it is later than the version before and not in the future.
+        """
+        entered, before = self.entered, self.before.rows.get(key)
+        if seen_at is None or seen_at > entered.seen_at or (before is not None and seen_at <= before["seen_at"]):
+            seen_at = entered.seen_at
+        made = {
+            **values,
+            "source": entered.source,
+            "id": key[1],
+            "seen_at": seen_at,
+            "replaced_at": None,
+            "recorded_at": entered.seen_at,
+            "parts": parts,
+            "page": entered.page,
+            "stream": entered.stream,
+            "record_key": record.key,
+            "record_index": record.index,
+            "item": item,
+            "mapping": entered.mapping,
+        }
+        if before is not None and before["seen_at"] < seen_at:
+            before["replaced_at"] = seen_at
+            if (*key, before["seen_at"]) not in self.changes.rows:
+                self.changes.ended.append((*key, before["seen_at"], seen_at))
+        self.changes.rows[*key, seen_at] = made  # of several at one instant only the last counts
+        self.changes.touched.pop(key, None)
+        self.before.rows[key] = made
+        if item is not None:
+            self.before.items.setdefault((key[0], record.key), set()).add(key[1])
+        return made
+
+    def _retract(self, record: Mapped, key: tuple[str, str], *, gone: str = "retracted") -> str:
+        """The stream no longer makes this row: its fields go, and the row with them when nobody else fills it."""
+        row = self.before.rows[key]
+        parts: dict[str, list[Any]] = json.loads(row["parts"])
+        mine = parts.pop(self.entered.stream, [None, record.key])
+        values = _values(row)
+        if parts:
+            for column in self.columns(key[0], self.entered.stream):
+                values[column] = None
+        else:
+            values["gone"] = gone
+            parts[self.entered.stream] = [mine[0] if record.modified is None else record.modified, record.key]
+        self._put(key, values, canonical_json(parts), record)
+        return "deleted"
+
+    def _vanished_items(self, record: Mapped) -> str:
+        """Retract rows made of list items that the record no longer has."""
+        made = {(entry.entity, entry.id) for entry in record.entries if not entry.absent}
+        effect = "unchanged"
+        for (entity, record_key), ids in self.before.items.items():
+            if record_key != record.key:
+                continue
+            for row_id in sorted(ids):
+                row = self.before.rows.get((entity, row_id))
+                if (entity, row_id) in made or row is None or row["gone"] is not None:
+                    continue
+                mine = json.loads(row["parts"]).get(self.entered.stream)
+                if mine and mine[1] == record.key and not _older(record.modified, mine[0]):
+                    effect = self._retract(record, (entity, row_id))
+        return effect
+
+    def delete(self, key: tuple[str, str], record_key: str) -> None:
+        """A finished full pass did not show the record this row came of."""
+        self._retract(Mapped(0, record_key, None, [], [], set()), key, gone="deleted")
+        self.changes.deleted += 1
+
+    # --- the past ----------------------------------------------------------------------------------------------------
+
+    def _timeline(self, deal: str, timeline: str) -> list[Fact]:
+        return self.before.facts.setdefault(deal, {}).setdefault(timeline, [])
+
+    def _report(self, record: Mapped) -> bool:
+        """Add the reported facts that are not known yet, and let them supersede what we had only observed."""
+        added = False
+        touched: dict[tuple[str, str], list[Reported]] = {}
+        for reported in record.reported:
+            touched.setdefault((reported.deal, reported.timeline), []).append(reported)
+            known = self._timeline(reported.deal, reported.timeline)
+            key = (reported.occurred_at, reported.sequence, reported.value)
+            if any(fact.key == key and fact.origin == "reported" for fact in known):
+                continue
+            self._add(self._fact_of(record, reported))
+            added = True
+            if ("deal", reported.deal) not in self.before.rows:
+                self._put(("deal", reported.deal), {"gone": None}, "{}", record, seen_at=reported.seen_at)
+        for (deal, timeline), facts in touched.items():
+            self._supersede(deal, timeline, facts, whole=(deal, timeline) in record.lists)
+        return added
+
+    def _fact_of(self, record: Mapped, reported: Reported) -> Fact:
+        entered = self.entered
+        return Fact(
+            deal=reported.deal,
+            timeline=reported.timeline,
+            value=reported.value,
+            occurred_at=reported.occurred_at,
+            sequence=reported.sequence,
+            origin="reported",
+            occurred_after=None,
+            read_at=entered.read_at,
+            actor=reported.actor,
+            flagged=False,
+            seen_at=entered.seen_at if reported.seen_at is None else min(reported.seen_at, entered.seen_at),
+            recorded_at=entered.seen_at,
+            page=entered.page,
+            stream=entered.stream,
+            record_key=record.key,
+            record_index=record.index,
+            item=reported.item,
+            mapping=entered.mapping,
+        )
+
+    def _add(self, fact: Fact) -> None:
+        self._timeline(fact.deal, fact.timeline).append(fact)
+        self.changes.facts[fact.deal, fact.timeline, fact.key, fact.origin] = fact
+
+    def _end(self, fact: Fact) -> None:
+        """Take a fact out of what is current."""
+        self._timeline(fact.deal, fact.timeline).remove(fact)
+        key = (fact.deal, fact.timeline, fact.key, fact.origin)
+        if self.changes.facts.get(key) is fact:
+            del self.changes.facts[key]
+        else:
+            self.changes.ended_facts.append(fact)
+
+    def _supersede(self, deal: str, timeline: str, facts: list[Reported], *, whole: bool) -> None:
+        """Observed facts in the window the report covers give way to it; those it does not explain are flagged.
+
+        A list covers its oldest item to the page's read time, a row the gap since the reported fact before it.
+        """
+        known = self._timeline(deal, timeline)
+        chain = sorted((fact for fact in known if fact.origin == "reported"), key=lambda fact: fact.order)
+        newest = self.entered.read_at if whole else max(fact.occurred_at for fact in facts)
+        oldest = min(fact.occurred_at for fact in facts)
+        if not whole:
+            oldest = max((fact.occurred_at for fact in chain if fact.occurred_at < oldest), default=oldest)
+        for fact in [fact for fact in known if fact.origin != "reported"]:
+            if _explained(fact, chain, oldest):
+                self._end(fact)
+            elif not fact.flagged and fact.origin == "observed" and _covered(fact, oldest, newest):
+                self._end(fact)
+                entered = self.entered
+                self._add(replace(fact, flagged=True, seen_at=entered.seen_at, recorded_at=entered.seen_at))
+
+    def _observe(self, record: Mapped, before: Row | None, row: Row) -> None:
+        """What the difference of two reads shows: the deal's stage or one of its fields has changed in between."""
+        self._observe_stage(record, before, row)
+        if before is None:
+            return
+        for timeline in CHANGES:
+            if timeline == "currency" and row.get("amount") is None:
+                continue
+            new = _text(row.get(timeline))
+            known = self._timeline(row["id"], timeline)
+            held = max(known, key=lambda fact: fact.order).value[0] if known else _text(before.get(timeline))
+            if held == new or timeline not in row:
+                continue
+            if not known:  # the value it had before, so that the first change has an `old`
+                self._sight(record, row, timeline, (held,), before=before)
+            self._move(record, before, row, timeline, (new,))
+
+    def _observe_stage(self, record: Mapped, before: Row | None, row: Row) -> None:
+        value = self._held_value(row)
+        if value is None:
+            return
+        known = self._timeline(row["id"], STAGE)
+        if known:
+            if max(known, key=lambda fact: fact.order).value != value:
+                self._move(record, before, row, STAGE, value)
+            return
+        closed = row.get("closed_at")
+        open_stage = (str(row["pipeline"]), str(row["stage"])) if row.get("stage") is not None else None
+        if open_stage is not None and open_stage != value:
+            self._sight(record, row, STAGE, open_stage)
+        if closed is not None and self._kind(value) != "open":
+            self._add(self._fact(record, row, STAGE, value, "field", at=closed))
+        elif open_stage is None or open_stage == value:
+            self._sight(record, row, STAGE, value)
+        else:
+            self._move(record, before, row, STAGE, value)
+
+    def _held_value(self, row: Row) -> tuple[str, str] | None:
+        """The (pipeline, stage) a deal is in: its stage, or its pipeline's won or lost stage by its `outcome`."""
+        pipeline = self.pipelines.get(str(row.get("pipeline")))
+        if row.get("outcome") in ("won", "lost") and pipeline is not None:
+            closing = pipeline.closing(row["outcome"])
+            if closing is not None:
+                return pipeline.id, closing.id
+        return (str(row["pipeline"]), str(row["stage"])) if row.get("stage") is not None else None
+
+    def _kind(self, value: tuple[str, ...]) -> str:
+        pipeline = self.pipelines.get(value[0])
+        stage = pipeline.stage(value[1]) if pipeline else None
+        return stage.kind if stage else "open"
+
+    def _sight(
+        self, record: Mapped, row: Row, timeline: str, value: tuple[str, ...], *, before: Row | None = None
+    ) -> None:
+        """First sight of a value whose beginning nobody told: in place at the latest when it was seen."""
+        seen = record.modified if record.modified is not None else self.entered.read_at
+        if before is not None:
+            seen = _modified(before, self.entered.stream) or before["recorded_at"]
+        created = row.get("created_at")
+        at = created if created is not None and created <= seen else seen
+        fact = self._fact(record, row, timeline, value, "initial", at=at)
+        self._add(replace(fact, read_at=min(seen, self.entered.read_at)))
+
+    def _move(self, record: Mapped, before: Row | None, row: Row, timeline: str, value: tuple[str, ...]) -> None:
+        """A change between two reads: it happened after the last sight of the old value, by this one at the latest."""
+        last = max((fact.occurred_at for fact in self._timeline(row["id"], timeline)), default=None)
+        at = record.modified if record.modified is not None else self.entered.read_at
+        if last is not None and at <= last:
+            at = self.entered.read_at
+            if at <= last:
+                return  # the report knows more than this reading
+        after = _modified(before, self.entered.stream) if before else None
+        after = last if after is None or (last is not None and last > after) else after
+        origin, closed = "observed", row.get("closed_at")
+        if timeline == STAGE and closed is not None and self._kind(value) != "open" and (after or 0) < closed <= at:
+            origin, at, after = "field", closed, None
+        self._add(self._fact(record, row, timeline, value, origin, at=at, after=after))
+
+    def _fact(
+        self, record: Mapped, row: Row, timeline: str, value: tuple[str, ...], origin: str, *, at: int,
+        after: int | None = None,
+    ) -> Fact:
+        reported = Reported(row["id"], timeline, value, at, 0, None, None, row["seen_at"])
+        return replace(self._fact_of(record, reported), origin=origin, occurred_after=after)
+
+
+def _explained(fact: Fact, chain: list[Fact], oldest: int) -> bool:
+    """Whether the reported chain tells what we had observed."""
+    if fact.origin == "initial":
+        held = [step.value for step in chain if step.occurred_at <= fact.read_at]
+        return oldest <= fact.read_at and bool(held) and held[-1] == fact.value
+    if fact.origin == "field":
+        return any(step.value == fact.value for step in chain)
+    after = fact.occurred_after if fact.occurred_after is not None else -(2**62)
+    return any(step.value == fact.value and after < step.occurred_at <= fact.occurred_at for step in chain)
+
+
+def _covered(fact: Fact, oldest: int, newest: int) -> bool:
+    after = fact.occurred_after if fact.occurred_after is not None else fact.occurred_at
+    return oldest <= after and fact.occurred_at <= newest
+
+
+def _older(modified: int | None, known: int | None) -> bool:
+    return modified is not None and known is not None and modified < known
+
+
+def _modified(row: Row, stream: str) -> int | None:
+    parts = json.loads(row["parts"])
+    mine = parts.get(stream)
+    modified: int | None = mine[0] if mine else None
+    return modified
+
+
+def _values(row: Row | None) -> Row:
+    return {} if row is None else {column: value for column, value in row.items() if column not in _BOOKKEEPING}
+
+
+def _stored(entry: Entry, row: Row | None) -> Row:
+    """The entry's fields as the store keeps them: flags as 0 and 1, own fields as JSON with those of other streams."""
+    fields: Row = {
+        column: int(value) if isinstance(value, bool) else value for column, value in entry.fields.items()
+    }
+    if entry.extra is not None:
+        known = json.loads(row["extra"]) if row and row.get("extra") else {}
+        own = {name: value for name, value in {**known, **entry.extra}.items() if value is not None}
+        fields["extra"] = canonical_json(own)
+    return fields
+
+
+def _same(row: Row, values: Row) -> bool:
+    return all(row.get(column) == value for column, value in values.items())
+
+
+def _text(value: Value) -> str:
+    return "" if value is None else str(value)

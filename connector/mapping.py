@@ -1,0 +1,433 @@
+"""A source's mapping file, compiled: records in, what they say of the model out, or the reason they cannot be used.
+
+`load` reads the file and raises every fault at once; `Mapping.apply` is pure, so replay gives what the first reading
+gave. The language is design.md section 6; `rules` has its field part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Mapping as Dict
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from typing import Any
+
+from connector import convert, pipelines
+from connector.document import Document
+from connector.errors import ConfigError, MappingError
+from connector.model import (
+    CHOICES,
+    ENTITIES,
+    RATIO_SCALE,
+    STAGE,
+    Entity,
+    Entry,
+    Kind,
+    Mapped,
+    Pipeline,
+    Reported,
+    Value,
+    canonical_json,
+)
+from connector.paths import Getter, compile_path, holds
+from connector.pipelines import UnmappedStage
+from connector.ports import Record
+from connector.rules import Faults, Place, Rule, as_column, entity_named, field_rules
+
+_ENTRY_KEYS = ("entity", "stream", "key", "each", "only_if", "fields")
+
+
+@dataclass(slots=True)
+class EntryRule:
+    """One entry of `entities:`, compiled. `line` is where it stands in the file."""
+
+    entity: Entity
+    stream: str
+    line: int
+    key: list[Getter]
+    each: Getter | None
+    only_if: Getter | None
+    rules: list[Rule]
+    changes: dict[str, convert.Converter] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Mapping:
+    """The mapping of one source. `version` is a hash of its meaning: comments and layout do not change it."""
+
+    source: str
+    version: str
+    file: str
+    pipelines: Dict[str, Pipeline]
+    entries: Dict[str, list[EntryRule]]
+    tests: list[dict[str, Any]]
+    document: Document
+
+    def streams(self) -> list[str]:
+        """The streams it reads, in the order of the file."""
+        return list(self.entries)
+
+    def columns(self, entity: str, stream: str) -> set[str]:
+        """The columns that a stream fills in an entity."""
+        rules = [entry.rules for entry in self.entries.get(stream, ()) if entry.entity.name == entity]
+        return {rule.column for group in rules for rule in group}
+
+    def apply(self, stream: str, records: Iterable[Record]) -> Iterator[Mapped]:
+        """What each record says, in order; one that cannot be mapped comes with its `fault` and nothing else."""
+        entries = self.entries.get(stream, [])
+        for index, record in enumerate(records):
+            mapped = Mapped(index, record.key, record.modified, [], [], set())
+            try:
+                for entry in entries:
+                    self._entry(entry, record.data, mapped)
+                _check_shares(mapped.entries)
+                mapped.entries = _joined(mapped.entries)
+            except MappingError as error:
+                pipeline = error.pipeline if isinstance(error, UnmappedStage) else None
+                mapped = Mapped(
+                    index, record.key, record.modified, [], [], set(), str(error), pipeline, _digest(record.data)
+                )
+            yield mapped
+
+    def _entry(self, entry: EntryRule, data: Any, mapped: Mapped) -> None:
+        if entry.each is None:
+            if entry.entity.facts:
+                self._facts(entry, [(None, data)], mapped)
+            else:
+                self._row(entry, data, None, mapped)
+            return
+        try:
+            items = entry.each(data)
+        except ValueError as error:
+            raise MappingError(entry.entity.name, "each", "each", str(error)) from None
+        if items is None or items == "":
+            return
+        if not isinstance(items, list):
+            raise MappingError(entry.entity.name, "each", "each", f"expected a list, found {type(items).__name__}")
+        scopes = [(number, {"record": data, "item": item}) for number, item in enumerate(items)]
+        if entry.entity.facts:
+            self._facts(entry, scopes, mapped)
+        else:
+            for number, scope in scopes:
+                self._row(entry, scope, number, mapped)
+
+    def _row(self, entry: EntryRule, scope: Any, item: int | None, mapped: Mapped) -> None:
+        """The (part of a) row that one entry makes of a record or list item."""
+        name = entry.entity.name
+        if entry.only_if is not None and not holds(_only_if(entry, scope)):
+            if item is None and (parts := [getter(scope) for getter in entry.key]) and None not in parts:
+                mapped.entries.append(Entry(name, row_id(parts), {}, absent=True))
+            return
+        fields: dict[str, Value] = {}
+        extra: dict[str, Value] = {}
+        seen_at: Value = None
+        for rule in entry.rules:
+            value = rule(scope)
+            if rule.column.startswith("extra."):
+                extra[rule.column[6:]] = value
+            elif rule.column == "seen_at":
+                seen_at = value
+            else:
+                fields[rule.column] = value
+        if fields.get("amount") is None:
+            if "amount" in fields:
+                fields["currency"] = None
+        elif fields.get("currency") is None:
+            raise MappingError(name, "amount.currency", "currency", "an amount without currency")
+        if name == "deal":
+            pipelines.settle(self.pipelines, fields)
+        parts = [getter(scope) for getter in entry.key] or [fields.get(as_column(key)) for key in entry.entity.key]
+        if name == "stage" and len(parts) == 2:
+            fields["pipeline"], fields["stage"] = str(parts[0]), str(parts[1])
+        made = Entry(name, _row_key(name, parts), fields, extra or None, item)
+        made.seen_at = int(seen_at) if seen_at is not None else None
+        mapped.entries.append(made)
+
+    def _facts(self, entry: EntryRule, scopes: Sequence[tuple[int | None, Any]], mapped: Mapped) -> None:
+        """The facts of one record or list, oldest first, equal times in the order of the source."""
+        made: list[Reported] = []
+        for item, scope in scopes:
+            if entry.only_if is None or holds(_only_if(entry, scope)):
+                fact = self._fact(entry, scope, item)
+                if fact is not None:
+                    made.append(fact)
+        if len(made) > 1 and made[0].occurred_at > made[-1].occurred_at:
+            made.reverse()  # newest first, as some vendors list them
+        made.sort(key=lambda fact: fact.occurred_at)
+        ties: dict[tuple[str, str, int], int] = {}
+        for fact in made:
+            if fact.sequence < 0:  # none mapped: number the facts of one instant
+                tie = (fact.deal, fact.timeline, fact.occurred_at)
+                fact.sequence = ties[tie] = ties.get(tie, -1) + 1
+            if entry.each is not None:
+                mapped.lists.add((fact.deal, fact.timeline))
+        mapped.reported += made
+
+    def _fact(self, entry: EntryRule, scope: Any, item: int | None) -> Reported | None:
+        name = entry.entity.name
+        values = {rule.field: rule(scope) for rule in entry.rules}
+        deal, at = values.get("deal"), values.get("at")
+        if deal is None or at is None:
+            missing = "deal" if deal is None else "at"
+            raise MappingError(name, missing, missing, "expected a value, found none")
+        timeline, value = self._fact_value(entry, values)
+        if timeline is None:
+            return None
+        sequence = values.get("sequence")
+        seen_at = values.get("seen_at")
+        actor = values.get("by")
+        return Reported(
+            deal=str(deal),
+            timeline=timeline,
+            value=value,
+            occurred_at=int(at),
+            sequence=-1 if sequence is None else int(sequence),
+            actor=None if actor is None else str(actor),
+            item=item,
+            seen_at=None if seen_at is None else int(seen_at),
+        )
+
+    def _fact_value(self, entry: EntryRule, values: dict[str, Value]) -> tuple[str | None, tuple[str, ...]]:
+        """The timeline a fact belongs to and its value there; no timeline for a field we keep no history of."""
+        if entry.entity.name == "stage_transition":
+            pipeline, to = values.get("pipeline"), values.get("to")
+            if to is None:
+                raise MappingError("stage_transition", "to", "to", "expected a stage, found none")
+            given = None if pipeline is None else str(pipeline)
+            return STAGE, pipelines.resolve(self.pipelines, given, str(to))
+        changed = values.get("field")
+        if changed is None:
+            return None, ()
+        new = values.get("new")
+        try:
+            stored = "" if new is None else entry.changes[str(changed)](new)
+        except ValueError as error:
+            raise MappingError("deal_change", f"new ({changed})", "new", str(error)) from None
+        return str(changed), (stored_text(stored),)
+
+
+def _digest(data: Any) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def stored_text(value: Value) -> str:
+    """A stored value as `deal_change.new` keeps it: its text, empty for none."""
+    return "" if value is None else str(value)
+
+
+def row_id(parts: list[Any]) -> str:
+    """The id of a row from the parts of its key, as text; several are joined by "|"."""
+    texts = [convert.text(part) or "" for part in parts]
+    if len(texts) == 1:
+        return texts[0]
+    return "|".join(text.replace("\\", "\\\\").replace("|", "\\|") for text in texts)
+
+
+def _row_key(entity: str, parts: list[Any]) -> str:
+    if not parts or parts[0] is None or parts[0] == "":
+        raise MappingError(entity, "key", "key", "expected a key, found none")
+    try:
+        return row_id([part if part is not None else "" for part in parts])
+    except ValueError as error:
+        raise MappingError(entity, "key", "key", str(error)) from None
+
+
+def _only_if(entry: EntryRule, scope: Any) -> Any:
+    try:
+        return entry.only_if(scope) if entry.only_if else True
+    except ValueError as error:
+        raise MappingError(entry.entity.name, "only_if", "only_if", str(error)) from None
+
+
+def _joined(entries: list[Entry]) -> list[Entry]:
+    """Entries of one row made one: their fields together; absent only if none of them makes the row."""
+    made: dict[tuple[str, str], Entry] = {}
+    for entry in entries:
+        there = made.get((entry.entity, entry.id))
+        if there is None or (there.absent and not entry.absent):
+            made[entry.entity, entry.id] = entry
+        elif not entry.absent:
+            there.fields.update(entry.fields)
+            there.extra = {**(there.extra or {}), **(entry.extra or {})} or None
+            there.seen_at = max(filter(None, (there.seen_at, entry.seen_at)), default=None)
+    return list(made.values())
+
+
+def _check_shares(entries: list[Entry]) -> None:
+    shares: dict[tuple[Value, Value], int] = {}
+    for entry in entries:
+        if entry.entity == "deal_owner" and not entry.absent:
+            whose = (entry.fields.get("deal"), entry.fields.get("from_at"))
+            shares[whose] = shares.get(whose, 0) + int(entry.fields.get("share") or 0)
+            if shares[whose] > RATIO_SCALE:
+                raise MappingError("deal_owner", "share", "share", "the shares of one deal add up to more than 1")
+
+
+# --- reading the file ------------------------------------------------------------------------------------------------
+
+
+def load(
+    document: Document, *, source: str, zone: tzinfo, sources: Collection[str], history_import: bool = False
+) -> Mapping:
+    """The mapping in that file for that source. Raises ConfigError with every fault.
+
+    `sources` are all configured names: a reference `other:id` to one of them is taken as it is, any other text is an
+    id of this source. `zone` is the reporting zone, in which bare dates are local.
+    """
+    faults = Faults(document, [])
+    data = document.data
+    if not isinstance(data, dict):
+        raise ConfigError([document.fault((), "expected a mapping file with pipelines: and entities:")])
+    faults.unknown((), data, ("pipelines", "entities", "tests"), "a mapping")
+
+    def qualify(value: str) -> str:
+        other, colon, _ = value.partition(":")
+        return value if colon and other in sources else f"{source}:{value}"
+
+    found = pipelines.read(faults, data.get("pipelines"))
+    entries: dict[str, list[EntryRule]] = {}
+    listed = data.get("entities")
+    if not isinstance(listed, list) or not listed:
+        faults.add(("entities",), "expected a list of entries, each with entity, stream and fields")
+        listed = []
+    for number, spec in enumerate(listed):
+        entry = _read_entry(faults, ("entities", number), spec, zone=zone, qualify=qualify, imported=history_import)
+        if entry is not None:
+            entries.setdefault(entry.stream, []).append(entry)
+            _check_stages(faults, ("entities", number), entry, found)
+    tests = data.get("tests") or []
+    if not isinstance(tests, list) or not all(isinstance(test, dict) for test in tests):
+        faults.add(("tests",), "expected a list of {stream, record, expect}")
+        tests = []
+    if faults.found:
+        raise ConfigError(faults.found)
+    meaning = [data.get("pipelines"), data.get("entities"), source, str(zone), history_import]
+    version = hashlib.sha256(canonical_json(meaning).encode()).hexdigest()[:16]
+    return Mapping(source, version, document.file, found, entries, tests, document)
+
+
+def _read_entry(
+    faults: Faults, place: Place, spec: Any, *, zone: tzinfo, qualify: Any, imported: bool
+) -> EntryRule | None:
+    if not isinstance(spec, dict):
+        faults.add(place, "expected {entity, stream, key, fields}")
+        return None
+    faults.unknown(place, spec, _ENTRY_KEYS, "an entry")
+    entity = entity_named(faults, place, spec.get("entity"))
+    stream = spec.get("stream")
+    if not isinstance(stream, str):
+        faults.add((*place, "stream"), "expected the name of a stream")
+    if entity is None or not isinstance(stream, str):
+        return None
+    fields = spec.get("fields", {})
+    if not isinstance(fields, dict):
+        faults.add((*place, "fields"), "expected a mapping of our fields to the source's paths")
+        return None
+    entry = EntryRule(
+        entity=entity,
+        stream=stream,
+        line=faults.document.line(place),
+        key=_key(faults, place, entity, spec),
+        each=_path(faults, (*place, "each"), spec.get("each")),
+        only_if=_path(faults, (*place, "only_if"), spec.get("only_if")),
+        rules=[],
+    )
+    plain = (lambda value: value) if entity.facts else qualify
+    for name, given in fields.items():
+        there: Place = (*place, "fields", name)
+        if name == "seen_at" and not imported:
+            faults.add(there, "seen_at is only taken from the source with history_import: true")
+        elif entity.name == "deal_change" and name == "new":
+            entry.rules += _raw_rule(faults, there, entity, given)
+            entry.changes = _change_converters(given, zone, qualify)
+        else:
+            entry.rules += field_rules(faults, there, entity, name, given, zone=zone, qualify=plain)
+    _check_entry(faults, place, entity, fields)
+    return entry
+
+
+def _raw_rule(faults: Faults, place: Place, entity: Entity, given: Any) -> list[Rule]:
+    """`new` as it comes: it is converted later, as the deal field that changed."""
+    spec = {"path": given} if isinstance(given, str) else dict(given) if isinstance(given, dict) else {}
+    spec.pop("as", None)
+    spec.pop("currency", None)
+    rules = field_rules(faults, place, entity, "new", spec, zone=UTC, qualify=str)
+    for rule in rules:
+        rule.convert = _as_it_is
+    return rules
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _change_converters(given: Any, zone: tzinfo, qualify: Any) -> dict[str, convert.Converter]:
+    """A converter for each field whose changes are kept; `as` in the entry takes the place of the field's own."""
+    named = given.get("as") if isinstance(given, dict) else None
+    made: dict[str, convert.Converter] = {}
+    for name in CHOICES["deal_change", "field"]:
+        field_ = ENTITIES["deal"].fields.get(name)
+        kind = field_.kind if field_ else Kind.TEXT
+        if isinstance(named, str) and named != "money":
+            converter = convert.build(named, {}, zone)
+        elif isinstance(named, dict):
+            ((converter_name, arguments),) = named.items()
+            converter = convert.build(converter_name, arguments or {}, zone)
+        else:
+            converter = convert.currency if name == "currency" else convert.default(kind, zone)
+        made[name] = _reference(converter, qualify) if kind is Kind.REFERENCE else converter
+    return made
+
+
+def _reference(converter: convert.Converter, qualify: Any) -> convert.Converter:
+    return lambda value: qualify(str(converter(value)))
+
+
+def _key(faults: Faults, place: Place, entity: Entity, spec: dict[str, Any]) -> list[Getter]:
+    given = spec.get("key")
+    if given is None:
+        if not entity.key and not entity.facts:
+            faults.add(place, f"{entity.name} needs key: the path of the record's id")
+        return []
+    getters = [_path(faults, (*place, "key"), path) for path in (given if isinstance(given, list) else [given])]
+    return [getter for getter in getters if getter is not None]
+
+
+def _path(faults: Faults, place: Place, given: Any) -> Getter | None:
+    if given is None:
+        return None
+    if not isinstance(given, str):
+        faults.add(place, "expected a path")
+        return None
+    try:
+        return compile_path(given)
+    except ValueError as error:
+        faults.add(place, str(error))
+        return None
+
+
+_NEEDED = {
+    "stage_transition": ("deal", "to", "at"),
+    "deal_change": ("deal", "field", "new", "at"),
+    "deal_owner": ("deal", "owner", "share"),
+    "owner_team": ("owner", "team"),
+    "fx_rate": ("currency", "valid_from_on", "rate"),
+}
+
+
+def _check_entry(faults: Faults, place: Place, entity: Entity, fields: dict[str, Any]) -> None:
+    for name in _NEEDED.get(entity.name, ()):
+        if name not in fields:
+            faults.add((*place, "fields"), f"{entity.name} needs {name}")
+    if entity.name in ("stage", "pipeline"):
+        for name in ("name", "order", "canonical"):
+            if name in fields:
+                faults.add((*place, "fields", name), "the pipelines: section decides it; leave it out here")
+
+
+def _check_stages(faults: Faults, place: Place, entry: EntryRule, found: Dict[str, Pipeline]) -> None:
+    staged = {rule.field for rule in entry.rules} & {"stage", "to"}
+    if staged and not found and entry.entity.name in ("deal", "stage_transition"):
+        faults.add(place, "stages need a pipelines: section that says what each one means")

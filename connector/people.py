@@ -1,0 +1,143 @@
+"""Who is an employee: the people file, and which vendor users (owners) belong to whom.
+
+A row is one employee; several rows of one `employee_code` add owners or tell another team at another time. An owner
+belongs to the person whose `owner` column names it, else to the one with its e-mail; nobody is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from connector.cells import code, day, read
+from connector.convert import flag
+from connector.errors import ConfigError, Fault
+from connector.tabular import Row, columns, read_table
+
+COLUMNS = ("employee_code", "email", "owner", "name", "team", "manager", "from", "to", "ignore")
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """Days of employment, first and last included, None = open; `team` is '' where the row names none."""
+
+    team: str = ""
+    first: date | None = None
+    last: date | None = None
+
+    def overlaps(self, other: Stay) -> bool:
+        """Whether the two have a day in common."""
+        return (self.first or date.min) <= (other.last or date.max) and (other.first or date.min) <= (
+            self.last or date.max
+        )
+
+
+@dataclass(slots=True)
+class Person:
+    """One employee; `is_ignored` settles ex-staff and robots: no value, no finding. `code` is '' only for those."""
+
+    code: str
+    name: str = ""
+    manager: str = ""
+    is_ignored: bool = False
+    emails: set[str] = field(default_factory=set)
+    owners: set[str] = field(default_factory=set)
+    stays: list[Stay] = field(default_factory=list)
+
+    def employed(self, first: date, last: date) -> bool:
+        """Whether employed on any day from `first` to `last`."""
+        return any(stay.overlaps(Stay("", first, last)) for stay in self.stays)
+
+
+class People:
+    """The people file, looked up by owner."""
+
+    def __init__(self, persons: Iterable[Person] = ()) -> None:
+        self.persons = list(persons)
+        self._by_owner = {owner: person for person in self.persons for owner in person.owners}
+        self._by_email = {email: person for person in self.persons for email in person.emails}
+
+    def person_of(self, owner: str, email: str = "") -> Person | None:
+        """The person an owner (`source:owner_id`) belongs to: by the owner column, then by e-mail; else None."""
+        return self._by_owner.get(owner) or self._by_email.get(email.strip().casefold())
+
+    def find(self, text: str) -> Person | None:
+        """The person with that employee code or e-mail."""
+        by_code = (person for person in self.persons if person.code == text and text)
+        return next(by_code, None) or self._by_email.get(text.strip().casefold())
+
+
+def parse(content: bytes, file: str) -> People:
+    """The people of a table with (some of) the columns of `COLUMNS`. All faults at once as ConfigError."""
+    if "employee_code" not in columns(content, file):
+        raise ConfigError([Fault(file, 1, "employee_code", f"no such column; expected {', '.join(COLUMNS)}")])
+    faults: list[Fault] = []
+    persons: dict[str, Person] = {}
+    claims: dict[tuple[str, str], str] = {}
+    for row in read_table(content, file):
+        found = _row(row, faults)
+        if found is None:
+            continue
+        key = found.code or f"row {row.number}"  # an ignored row without a code is a person of its own
+        for column, value in [("owner", owner) for owner in found.owners] + [("email", mail) for mail in found.emails]:
+            if claims.setdefault((column, value), key) != key:
+                faults.append(row.fault(column, "stands at another employee_code too; it belongs to one person"))
+        _join(persons.setdefault(key, Person(found.code)), found, row, faults)
+    if faults:
+        raise ConfigError(faults)
+    for person in persons.values():
+        person.stays = person.stays or [Stay()]
+    return People(persons.values())
+
+
+def _row(row: Row, faults: list[Fault]) -> Person | None:
+    """What one row says, or None if it is at fault."""
+    before = len(faults)
+    texts = {name: read(row, name, code, faults) or "" for name in COLUMNS[:6]}
+    first, last = read(row, "from", day, faults), read(row, "to", day, faults)
+    is_ignored = bool(read(row, "ignore", flag, faults))
+    if first and last and last < first:
+        faults.append(row.fault("to", "the last day lies before the first"))
+    if texts["owner"] and not all(texts["owner"].partition(":")):
+        faults.append(row.fault("owner", "expected source:owner_id, as in hubspot:12345"))
+    is_settled = is_ignored and (texts["owner"] or texts["email"])
+    if not texts["employee_code"] and not is_settled and len(faults) == before:
+        faults.append(row.fault("employee_code", "empty; only an ignored owner or e-mail may have none"))
+    if len(faults) > before:
+        return None
+    stay = Stay(texts["team"], first, last)
+    return Person(
+        texts["employee_code"], texts["name"], texts["manager"], is_ignored,
+        {texts["email"].casefold()} - {""}, {texts["owner"]} - {""}, [stay] if stay != Stay() else [],
+    )
+
+
+def _join(person: Person, found: Person, row: Row, faults: list[Fault]) -> None:
+    """Add a further row of the same person."""
+    person.name = person.name or found.name
+    person.manager = person.manager or found.manager
+    person.is_ignored |= found.is_ignored
+    person.emails |= found.emails
+    person.owners |= found.owners
+    for stay in found.stays:
+        if any(stay.overlaps(other) and stay.team and other.team and stay.team != other.team for other in person.stays):
+            faults.append(row.fault("team", "two teams at one time; give from and to so that the days do not overlap"))
+        elif stay not in person.stays:
+            person.stays.append(stay)
+
+
+def teams(people: People, emails: Mapping[str, str], ledger: Iterable[tuple[str, Stay]]) -> dict[str, list[Stay]]:
+    """The dated teams of each owner: the people file's, else the ledger's; sorted, later rows beginning sooner win.
+
+    `emails`: owner -> e-mail, of every owner; `ledger`: (owner, stay) of the owner_team entity.
+    """
+    found: dict[str, list[Stay]] = {}
+    for owner, stay in ledger:
+        found.setdefault(owner, []).append(stay)
+    for owner, email in emails.items():
+        person = people.person_of(owner, email)
+        own = [stay for stay in person.stays if stay.team] if person else []
+        if own:
+            found[owner] = own
+    return {owner: sorted(stays, key=lambda stay: stay.first or date.min) for owner, stays in found.items()}

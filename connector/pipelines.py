@@ -1,0 +1,150 @@
+"""The `pipelines:` section: which canonical step each of the vendor's stages is, and what a deal's stage means.
+
+A stage that is not listed is never guessed: the record is set aside and its pipeline's KPIs are withheld.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from connector.errors import MappingError
+from connector.model import RATIO_SCALE, Canonical, Entry, Pipeline, Stage, Value
+from connector.rules import Faults, Place
+
+_PIPELINE_KEYS = ("name", "stages", "starts")
+_STAGE_KEYS = ("to", "name", "probability", "archived")
+
+
+class UnmappedStage(MappingError):
+    """A stage or pipeline that the mapping does not list; `pipeline` is the vendor's id, None if it is not known."""
+
+    def __init__(self, reason: str, pipeline: str | None) -> None:
+        self.pipeline = pipeline
+        super().__init__("deal", "stage", "stage", reason)
+
+
+def resolve(pipelines: Mapping[str, Pipeline], pipeline: str | None, stage: str) -> tuple[str, str]:
+    """The (pipeline, stage) ids of a stage; the pipeline may be left out where stage ids are unique.
+
+    Raises UnmappedStage.
+    """
+    if pipeline is not None:
+        found = pipelines.get(pipeline)
+        if found is None:
+            raise UnmappedStage(f"pipeline {pipeline!r} is not in pipelines:", pipeline)
+        if found.stage(stage) is None:
+            raise UnmappedStage(f"stage {stage!r} is not among the stages of pipeline {pipeline!r}", pipeline)
+        return pipeline, stage
+    having = [candidate for candidate in pipelines.values() if candidate.stage(stage)]
+    if len(having) == 1:
+        return having[0].id, stage
+    if not having:
+        only = next(iter(pipelines)) if len(pipelines) == 1 else None
+        raise UnmappedStage(f"stage {stage!r} is in no pipeline", only)
+    raise UnmappedStage(f"stage {stage!r} is in several pipelines; map pipeline as well", None)
+
+
+def settle(pipelines: Mapping[str, Pipeline], fields: dict[str, Value]) -> None:
+    """Check a deal's stage and fill in its pipeline where the stage alone says it. Raises UnmappedStage."""
+    pipeline, stage = fields.get("pipeline"), fields.get("stage")
+    if stage is not None:
+        fields["pipeline"], fields["stage"] = resolve(
+            pipelines, None if pipeline is None else str(pipeline), str(stage)
+        )
+    elif pipeline is not None and pipelines and str(pipeline) not in pipelines:
+        raise UnmappedStage(f"pipeline {pipeline!r} is not in pipelines:", str(pipeline))
+
+
+def rows(pipelines: Mapping[str, Pipeline]) -> list[Entry]:
+    """The pipeline and stage rows that a mapping file itself makes."""
+    made: list[Entry] = []
+    for pipeline in pipelines.values():
+        made.append(Entry("pipeline", pipeline.id, {"name": pipeline.name}))
+        for stage in pipeline.stages:
+            fields: dict[str, Value] = {
+                "pipeline": pipeline.id,
+                "stage": stage.id,
+                "name": stage.name,
+                "position": stage.order,
+                "canonical": stage.canonical.value,
+            }
+            if stage.probability is not None:
+                fields["probability"] = stage.probability
+            if stage.archived:
+                fields["archived"] = True
+            key = "|".join(part.replace("\\", "\\\\").replace("|", "\\|") for part in (pipeline.id, stage.id))
+            made.append(Entry("stage", key, fields))
+    return made
+
+
+def read(faults: Faults, given: Any) -> dict[str, Pipeline]:
+    """The pipelines of a mapping file by the vendor's id, in its order."""
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        faults.add(("pipelines",), 'expected "vendor id": {name, stages}')
+        return {}
+    found: dict[str, Pipeline] = {}
+    for key, spec in given.items():
+        place: Place = ("pipelines", key)
+        if not isinstance(key, str):
+            faults.quote(place)
+        elif not isinstance(spec, dict) or not isinstance(spec.get("stages"), dict):
+            faults.add(place, 'expected {name: yours, stages: {"vendor stage id": canonical stage}}')
+        else:
+            faults.unknown(place, spec, _PIPELINE_KEYS, "a pipeline")
+            if spec.get("starts", "created") != "created":
+                faults.add((*place, "starts"), "expected created")
+            found[key] = Pipeline(key, str(spec.get("name", key)), _stages(faults, place, spec["stages"]))
+    names = [pipeline.name for pipeline in found.values()]
+    for key, pipeline in found.items():
+        if names.count(pipeline.name) > 1:
+            faults.add(("pipelines", key, "name"), f"two pipelines are named {pipeline.name!r}")
+    return found
+
+
+def _stages(faults: Faults, place: Place, given: dict[Any, Any]) -> tuple[Stage, ...]:
+    made: list[Stage] = []
+    for order, (key, spec) in enumerate(given.items(), start=1):
+        there: Place = (*place, "stages", key)
+        if not isinstance(key, str):
+            faults.quote(there)
+            continue
+        long = {"to": spec} if isinstance(spec, str) else spec
+        if not isinstance(long, dict):
+            faults.add(there, "expected a canonical stage, or {to, name, probability, archived}")
+            continue
+        faults.unknown(there, long, _STAGE_KEYS, "a stage")
+        if long.get("to") not in list(Canonical):
+            faults.add(there, f"no canonical stage {long.get('to')!r}; known: {', '.join(Canonical)}")
+            continue
+        made.append(
+            Stage(
+                id=key,
+                name=str(long.get("name", key)),
+                order=order,
+                canonical=Canonical(long["to"]),
+                probability=_probability(faults, (*there, "probability"), long.get("probability")),
+                archived=bool(long.get("archived", False)),
+            )
+        )
+    for kind in ("won", "lost"):
+        if made and not any(stage.kind == kind for stage in made):
+            faults.add((*place, "stages"), f"expected a stage that is closed_{kind}")
+    return tuple(made)
+
+
+def _probability(faults: Faults, place: Place, given: Any) -> int | None:
+    if given is None:
+        return None
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= 1:
+        faults.add(place, "expected a number from 0 to 1")
+        return None
+    return int(Decimal(str(given)) * RATIO_SCALE)
+
+
+def archived(row_id: str) -> Entry:
+    """A stage that the mapping lists no longer: it keeps its place and is archived (R9)."""
+    return Entry("stage", row_id, {"archived": True})

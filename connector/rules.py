@@ -1,0 +1,260 @@
+"""The mapping file's field language, compiled once: `path, first_of, const, default, table, currency, as`.
+
+Reading a file collects every fault it has (file:line: key) instead of stopping at the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any
+
+from connector import convert
+from connector.document import Document
+from connector.errors import Fault, MappingError
+from connector.model import CHOICES, ENTITIES, Entity, Field, Kind, Value, column
+from connector.paths import Getter, compile_path
+
+Place = tuple[str | int, ...]
+
+_KEYS = ("path", "first_of", "const", "default", "table", "currency", "as")
+
+
+@dataclass(slots=True)
+class Faults:
+    """The faults found so far in one mapping file."""
+
+    document: Document
+    found: list[Fault]
+
+    def add(self, place: Place, message: str) -> None:
+        self.found.append(self.document.fault(place, message))
+
+    def quote(self, place: Place) -> None:
+        self.found.append(self.document.quote_it(place))
+
+    def unknown(self, place: Place, given: Mapping[Any, Any], known: tuple[str, ...], what: str) -> None:
+        """Faults for keys that are not known, which list the known ones."""
+        for key in given:
+            if key not in known:
+                self.add((*place, key), f"{what} has no {key!r}; known: {', '.join(known)}")
+
+
+@dataclass(slots=True)
+class Rule:
+    """How one field is filled: where its raw value is found, what stands for null, and how it is converted."""
+
+    entity: str
+    field: str
+    column: str
+    path: str
+    raw: Getter
+    convert: convert.Converter
+
+    def __call__(self, scope: Any) -> Value:
+        """The stored value. Raises MappingError."""
+        try:
+            value = self.raw(scope)
+            return None if value is None or value == "" else self.convert(value)
+        except ValueError as error:
+            raise MappingError(self.entity, self.field, self.path, str(error)) from None
+
+
+def as_column(field: str) -> str:
+    """The column of a field of the mapping language; own fields keep their name."""
+    return field if field.startswith("extra.") else column(field)
+
+
+def field_rules(
+    faults: Faults, place: Place, entity: Entity, name: str, spec: Any, *, zone: tzinfo, qualify: Callable[[str], str]
+) -> list[Rule]:
+    """The rules of one field: one, or two for money with its currency. Empty when it has faults."""
+    field = _known_field(faults, place, entity, name)
+    if field is None:
+        return []
+    if isinstance(spec, str):
+        spec = {"path": spec}
+    if not isinstance(spec, dict):
+        faults.add(place, "expected a path, or a mapping with path, first_of or const")
+        return []
+    faults.unknown(place, spec, _KEYS, "a field")
+    raw = _raw(faults, place, spec)
+    converter = _converter(faults, place, field, spec, zone)
+    if raw is None or converter is None:
+        return []
+    if field.kind is Kind.REFERENCE:
+        converter = _qualified(converter, qualify)
+    choices = CHOICES.get((entity.name, name))
+    if choices:
+        converter = _chosen(converter, choices)
+    rules = [Rule(entity.name, name, as_column(name), _source_path(spec), raw, converter)]
+    if field.kind is Kind.MONEY:
+        rules += _currency_rules(faults, place, entity.name, name, spec)
+    elif "currency" in spec:
+        faults.add((*place, "currency"), "only money has a currency")
+    return rules
+
+
+def _known_field(faults: Faults, place: Place, entity: Entity, name: str) -> Field | None:
+    if name.startswith("extra.") and not entity.facts:
+        return Field(Kind.TEXT)
+    if name == "seen_at":
+        return Field(Kind.INSTANT)
+    field = entity.fields.get(name)
+    if field is None:
+        known = ", ".join(entity.fields) + ("" if entity.facts else ", extra.NAME")
+        faults.add(place, f"{entity.name} has no field {name!r}; known: {known}")
+    return field
+
+
+def _currency_rules(faults: Faults, place: Place, entity: str, name: str, spec: dict[str, Any]) -> list[Rule]:
+    if "currency" not in spec:
+        faults.add(place, "an amount never travels without its currency; add currency: PATH or currency: {const: EUR}")
+        return []
+    inner, there = spec["currency"], (*place, "currency")
+    if isinstance(inner, str):
+        inner = {"path": inner}
+    if not isinstance(inner, dict):
+        faults.add(there, "expected a path, or a mapping with path, first_of or const")
+        return []
+    faults.unknown(there, inner, tuple(key for key in _KEYS if key != "currency"), "a currency")
+    raw = _raw(faults, there, inner)
+    return [Rule(entity, f"{name}.currency", "currency", _source_path(inner), raw, convert.currency)] if raw else []
+
+
+def _source_path(spec: Mapping[str, Any]) -> str:
+    if "path" in spec:
+        return str(spec["path"])
+    if isinstance(spec.get("first_of"), list):
+        return " or ".join(str(path) for path in spec["first_of"])
+    return "a constant"
+
+
+def _raw(faults: Faults, place: Place, spec: dict[str, Any]) -> Getter | None:
+    """The function that finds a field's raw value: path, first_of or const, then table, then default."""
+    ways = [way for way in ("path", "first_of", "const") if way in spec]
+    if len(ways) != 1:
+        faults.add(place, "expected exactly one of path, first_of, const")
+        return None
+    (way,) = ways
+    getter = _getter(faults, (*place, way), way, spec[way])
+    if getter is None:
+        return None
+    if "table" in spec:
+        getter = _looked_up(faults, (*place, "table"), spec, getter)
+    fallback = spec.get("default")
+    if fallback is None or getter is None:
+        return getter
+    found = getter
+
+    def or_default(scope: Any) -> Any:
+        value = found(scope)
+        return fallback if value is None or value == "" else value
+
+    return or_default
+
+
+def _getter(faults: Faults, place: Place, way: str, given: Any) -> Getter | None:
+    if way == "const":
+        return lambda _scope: given
+    paths = given if way == "first_of" else [given]
+    if not isinstance(paths, list) or not paths or not all(isinstance(path, str) for path in paths):
+        faults.add(place, "expected a path" if way == "path" else "expected a list of paths")
+        return None
+    getters = []
+    for number, path in enumerate(paths):
+        try:
+            getters.append(compile_path(path))
+        except ValueError as error:
+            faults.add((*place, number) if way == "first_of" else place, str(error))
+    if len(getters) != len(paths):
+        return None
+    if len(getters) == 1:
+        return getters[0]
+
+    def first(scope: Any) -> Any:
+        for getter in getters:
+            value = getter(scope)
+            if value is not None and value != "":
+                return value
+        return None
+
+    return first
+
+
+def _looked_up(faults: Faults, place: Place, spec: dict[str, Any], getter: Getter) -> Getter | None:
+    table = spec["table"]
+    if not isinstance(table, dict):
+        faults.add(place, "expected a mapping from the source's words to ours")
+        return None
+    for key in table:
+        if not isinstance(key, str):
+            faults.quote((*place, key))
+    known = ", ".join(str(key) for key in table)
+    lenient = "default" in spec
+
+    def look_up(scope: Any) -> Any:
+        value = getter(scope)
+        if value is None or value == "":
+            return None
+        key = convert.text(value)
+        if key in table:
+            return table[key]
+        if lenient:
+            return None
+        raise ValueError(f"not in its table; the table has {known}; add the word or a default")
+
+    return look_up
+
+
+def _converter(
+    faults: Faults, place: Place, field: Field, spec: dict[str, Any], zone: tzinfo
+) -> convert.Converter | None:
+    given = spec.get("as")
+    try:
+        if given is None:
+            return convert.default(field.kind, zone)
+        if isinstance(given, str):
+            made, own = convert.build(given, {}, zone), "." in given
+        elif isinstance(given, dict) and len(given) == 1:
+            ((name, arguments),) = given.items()
+            made, own = convert.build(name, arguments or {}, zone), "." in name
+        else:
+            raise ValueError("expected a converter's name, or {name: {argument: value}}")
+    except (ValueError, TypeError) as error:
+        faults.add((*place, "as"), str(error))
+        return None
+    return _then(made, convert.default(field.kind, zone)) if own else made
+
+
+def _then(own: convert.Converter, kind: convert.Converter) -> convert.Converter:
+    """A user's function, then the conversion of the field's kind, so what is stored always has its form."""
+
+    def both(value: Any) -> Value:
+        found = own(value)
+        return None if found is None or found == "" else kind(found)
+
+    return both
+
+
+def _qualified(converter: convert.Converter, qualify: Callable[[str], str]) -> convert.Converter:
+    return lambda value: qualify(str(found)) if (found := converter(value)) is not None else None
+
+
+def _chosen(converter: convert.Converter, choices: tuple[str, ...]) -> convert.Converter:
+    def one_of(value: Any) -> Value:
+        found = converter(value)
+        if found is not None and found not in choices:
+            raise ValueError(f"expected one of {', '.join(choices)}; use a table to say which word means what")
+        return found
+
+    return one_of
+
+
+def entity_named(faults: Faults, place: Place, name: Any) -> Entity | None:
+    """The entity of that name, or a fault that lists them."""
+    entity = ENTITIES.get(name) if isinstance(name, str) else None
+    if entity is None:
+        faults.add((*place, "entity"), f"no entity {name!r}; known: {', '.join(ENTITIES)}")
+    return entity

@@ -1,0 +1,170 @@
+"""The pages as received: bodies compressed and content-addressed, so an unchanged full scan costs a reference.
+
+A page's id is the stamp of its landing. `applied_at` is its place in the journal: the same stamp, or later for the
+pages of a full pass, which are held until the whole pass is known to be plausible.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, delete, select, update
+
+from connector.model import canonical_json
+from connector.ports import Exchange
+from connector.store import tables
+from connector.store.store import Writing
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A page's exchanges ready to be written: their JSON, and the bodies by hash (compressed, size before)."""
+
+    exchanges: str
+    bodies: dict[str, tuple[bytes, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A landed page, without its bodies. `read_at` is the vendor's time of reading, in microseconds."""
+
+    id: int
+    applied_at: int | None
+    source: str
+    stream: str
+    run: str
+    read_at: int
+
+
+def pack(exchanges: Sequence[Exchange]) -> Packed:
+    """Compress a page outside the write transaction."""
+    bodies: dict[str, tuple[bytes, int]] = {}
+    listed = []
+    for exchange in exchanges:
+        name = body_hash(exchange.answer)
+        if name not in bodies:
+            bodies[name] = compressed(exchange.answer)
+        listed.append(
+            {
+                "method": exchange.method,
+                "url": exchange.url,
+                "body": exchange.body,
+                "status": exchange.status,
+                "request_id": exchange.request_id,
+                "content_type": exchange.content_type,
+                "answer": name,
+            }
+        )
+    return Packed(canonical_json(listed), bodies)
+
+
+def compressed(content: bytes) -> tuple[bytes, int]:
+    """A body as it is kept, and its size before."""
+    return zstd.compress(content, 3), len(content)
+
+
+def body_hash(content: bytes) -> str:
+    """The address of a body."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def land(
+    writing: Writing,
+    packed: Packed,
+    *,
+    page: int,
+    applied_at: int | None,
+    source: str,
+    stream: str,
+    run: str,
+    read_at: int,
+    full_pass: str | None = None,
+) -> None:
+    """Write a page and those of its bodies that are not there yet."""
+    put_bodies(writing, packed.bodies)
+    writing.execute(
+        tables.page.insert(),
+        {
+            "id": page,
+            "applied_at": applied_at,
+            "source": source,
+            "stream": stream,
+            "run": run,
+            "pass": full_pass,
+            "read_at": read_at,
+            "exchanges": packed.exchanges,
+        },
+    )
+
+
+def put_bodies(writing: Writing, bodies: dict[str, tuple[bytes, int]]) -> None:
+    """Write the bodies that are not there yet."""
+    known = set(writing.execute(select(tables.body.c.hash).where(tables.body.c.hash.in_(bodies))).scalars())
+    for name, (content, size) in bodies.items():
+        if name not in known:
+            writing.execute(tables.body.insert(), {"hash": name, "content": content, "size": size})
+
+
+def exchanges(connection: Connection, page: int) -> list[Exchange]:
+    """The exchanges of a landed page, as the source gave them."""
+    table = tables.page
+    listed: list[dict[str, Any]] = json.loads(
+        connection.execute(select(table.c.exchanges).where(table.c.id == page)).scalar_one()
+    )
+    return [
+        Exchange(
+            method=one["method"],
+            url=one["url"],
+            body=one["body"],
+            status=one["status"],
+            answer=body(connection, one["answer"]),
+            request_id=one["request_id"],
+            content_type=one["content_type"],
+        )
+        for one in listed
+    ]
+
+
+def body(connection: Connection, name: str) -> bytes:
+    """A body by its hash."""
+    content = connection.execute(select(tables.body.c.content).where(tables.body.c.hash == name)).scalar_one()
+    return zstd.decompress(bytes(content))
+
+
+def pages(
+    connection: Connection, *, source: str | None = None, full_pass: str | None = None, before: int | None = None
+) -> Iterator[Landed]:
+    """Landed pages in order: of one source as applied up to `before`, or those a full pass holds."""
+    table = tables.page
+    query = select(table.c.id, table.c.applied_at, table.c.source, table.c.stream, table.c.run, table.c.read_at)
+    if source is not None:
+        query = query.where(table.c.source == source)
+    if full_pass is not None:
+        query = query.where(table.c["pass"] == full_pass, table.c.applied_at.is_(None)).order_by(table.c.id)
+    else:
+        query = query.where(table.c.applied_at.is_not(None)).order_by(table.c.applied_at)
+    if before is not None:
+        query = query.where(table.c.applied_at < before)
+    for row in connection.execute(query).all():
+        yield Landed(*row)
+
+
+def mark_applied(writing: Writing, page: int, applied_at: int) -> None:
+    """A held page enters the journal."""
+    writing.execute(update(tables.page).where(tables.page.c.id == page).values(applied_at=applied_at))
+
+
+def drop_held(writing: Writing, full_pass: str) -> None:
+    """Forget the held pages of a full pass that was broken off; it is read anew."""
+    table = tables.page
+    writing.execute(delete(table).where(table.c["pass"] == full_pass, table.c.applied_at.is_(None)))

@@ -1,0 +1,126 @@
+"""The ledger as it was known at one instant, read in bulk: one read transaction over all tables, as Arrow.
+
+ADBC gives columns instead of rows, which is what makes KPIs over 100,000 deals a matter of a second. Its SQLite driver
+types a column by the first batch, so absent text is read as '' and every other column is an integer (design.md
+section 10); the types a caller gets are always those of `store.tables`, also for an empty table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
+
+from sqlalchemy import Table, Text, make_url
+from sqlalchemy.engine import URL
+
+from connector.errors import StoreError
+from connector.store.tables import metadata
+
+if TYPE_CHECKING:
+    import pyarrow
+
+_SQLITE_OPTIONS = {"adbc.sqlite.query.batch_rows": 65536}
+
+
+class Document(NamedTuple):
+    """A file as the journal keeps it: its path as configured, its content, and the settings it was read with (JSON)."""
+
+    path: str
+    content: bytes
+    settings: str
+
+
+class Snapshot:
+    """Rows known at `as_of` (microseconds): the asked instant, or the last commit where that is earlier."""
+
+    def __init__(self, connection: Any, asked: int | None, options: Mapping[str, int]) -> None:
+        self._connection, self._options = connection, options
+        # The first read opens the transaction: everything later is read as of this moment.
+        last = self._rows("SELECT coalesce(max(last), 0) AS last FROM clock").column("last")[0].as_py()
+        self.as_of: int = int(last) if asked is None else min(asked, int(last))
+
+    def table(self, name: str, columns: Sequence[str], where: str = "") -> pyarrow.Table:
+        """These columns of the rows of a ledger table known at `as_of`, in no order.
+
+        Text is '' where there is none, other columns are int64 and may be null. `where` is a further SQL condition of
+        our own making, such as `field = 'owner'`.
+        """
+        import pyarrow
+
+        declared = metadata.tables[name]
+        known = f"seen_at <= {self.as_of} AND (replaced_at IS NULL OR replaced_at > {self.as_of})"
+        condition = f"{known} AND ({where})" if where else known
+        found = self._rows(f"SELECT {', '.join(_selected(declared, columns))} FROM {name} WHERE {condition}")
+        schema = pyarrow.schema([(column, _arrow_type(declared, column)) for column in columns])
+        return found.rename_columns(list(columns)).cast(schema)
+
+    def document(self, kind: str, name: str = "") -> Document | None:
+        """The file of that kind valid at `as_of`; before its first version that one holds; None if there never was one.
+
+        Kinds: mapping (name = the source), people, targets, fx, holidays, kpis, rules.
+        """
+        found = self._rows(
+            "SELECT path, content, settings, seen_at FROM file_version WHERE kind = $1 AND name = $2"
+            f" ORDER BY CASE WHEN seen_at <= {self.as_of} THEN 0 ELSE 1 END,"
+            f" CASE WHEN seen_at <= {self.as_of} THEN -seen_at ELSE seen_at END LIMIT 1",
+            [kind, name],
+        ).to_pylist()
+        return Document(found[0]["path"], bytes(found[0]["content"]), found[0]["settings"]) if found else None
+
+    def file(self, kind: str, name: str = "") -> bytes | None:
+        """The content of `document`."""
+        document = self.document(kind, name)
+        return document.content if document else None
+
+    def _rows(self, statement: str, values: Sequence[str] = ()) -> pyarrow.Table:
+        with closing(self._connection.cursor()) as cursor:  # an open cursor would pin an old snapshot
+            cursor.adbc_statement.set_options(**self._options)
+            cursor.execute(statement, values or None)
+            return cursor.fetch_arrow_table()
+
+
+@contextmanager
+def open_snapshot(url: str, as_of: int | None = None) -> Iterator[Snapshot]:
+    """One consistent view of the store at a SQLAlchemy URL, as known at `as_of` (None: now). Raises StoreError."""
+    import adbc_driver_manager
+
+    address = make_url(url)
+    try:
+        with closing(_connect(address)) as connection:
+            options = _SQLITE_OPTIONS if address.get_backend_name() == "sqlite" else {}
+            yield Snapshot(connection, as_of, options)
+    except adbc_driver_manager.Error as error:  # its text may hold the address with a password
+        code = getattr(error, "sqlstate", None) or type(error).__name__
+        place = address.render_as_string(hide_password=True)
+        raise StoreError(f"the store at {place} cannot be read ({code}); run `connector db check`") from None
+
+
+def _connect(address: URL) -> Any:
+    """A connection whose first read opens the one transaction."""
+    if address.get_backend_name() == "sqlite":
+        import adbc_driver_sqlite.dbapi
+
+        path = quote(address.database or "")
+        return adbc_driver_sqlite.dbapi.connect(f"file:{path}?mode=ro")  # a missing file is an error, not a new store
+    import adbc_driver_postgresql.dbapi
+
+    connection = adbc_driver_postgresql.dbapi.connect(
+        address.set(drivername="postgresql").render_as_string(hide_password=False)
+    )
+    with closing(connection.cursor()) as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    return connection
+
+
+def _selected(table: Table, columns: Sequence[str]) -> Iterator[str]:
+    for name in columns:
+        quoted = '"' + name + '"'  # `user` is a reserved word
+        yield f"coalesce({quoted}, '') AS {quoted}" if isinstance(table.c[name].type, Text) else quoted
+
+
+def _arrow_type(table: Table, column: str) -> Any:
+    import pyarrow
+
+    return pyarrow.string() if isinstance(table.c[column].type, Text) else pyarrow.int64()

@@ -1,0 +1,154 @@
+"""One installation put together from its config: store, sources, destinations, mappings, calendar."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from pathlib import Path
+
+from connector import config as config_
+from connector import document, journal, mapping
+from connector.config import Config
+from connector.errors import ConfigError, ConnectorError, Fault
+from connector.mapping import Mapping as SourceMapping
+from connector.period import Calendar
+from connector.ports import Clock, Context, Destination, Source, SystemClock
+from connector.store.store import Store
+
+Stop = Callable[[], bool]
+
+
+def never() -> bool:
+    """No one asks to end."""
+    return False
+
+
+class Installation:
+    """What the config names, made when it is first needed. `close` releases the store."""
+
+    def __init__(self, config: Config, clock: Clock) -> None:
+        self.config, self.clock = config, clock
+        self.zone = config.zone
+        self.calendar = Calendar(config.zone, config.fiscal_year_start)
+        self._opening = threading.Lock()
+        self._store: Store | None = None
+
+    @classmethod
+    def load(
+        cls, path: str, clock: Clock | None = None, environment: Mapping[str, str] | None = None
+    ) -> Installation:
+        """The installation that config file describes. Raises ConfigError."""
+        given = os.environ if environment is None else environment
+        return cls(config_.load(path, given), clock or SystemClock())
+
+    @property
+    def store(self) -> Store:
+        """The open store, made or brought up to this version. Raises StoreError."""
+        with self._opening:
+            if self._store is None:
+                self._store = Store.open(self.config.store, self.clock)
+            return self._store
+
+    def close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+
+    # --- names -------------------------------------------------------------------------------------------------------
+
+    def chosen_sources(self, names: Sequence[str]) -> list[str]:
+        """These sources, or all when none is named. Raises ConfigError for a name there is not."""
+        return self._chosen(names, self.config.sources, "source")
+
+    def chosen_destinations(self, names: Sequence[str]) -> list[str]:
+        """These destinations, or all when none is named. Raises ConfigError for a name there is not."""
+        return self._chosen(names, self.config.destinations, "destination")
+
+    def known(self, name: str) -> str:
+        """The name, if it is a source's or a destination's. Raises ConfigError."""
+        return self._chosen([name], [*self.config.sources, *self.config.destinations], "source or destination")[0]
+
+    def _chosen(self, names: Sequence[str], known: Collection[str], what: str) -> list[str]:
+        listed = ", ".join(known) or "none"
+        faults = [
+            Fault(self.config.file, 0, name, f"there is no {what} of that name, expected one of: {listed}")
+            for name in names
+            if name not in known
+        ]
+        if faults:
+            raise ConfigError(faults)
+        return list(dict.fromkeys(names)) or list(known)
+
+    # --- parts -------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def mappings(self) -> dict[str, SourceMapping]:
+        """The mapping of each source. Raises ConfigError with the faults of all files."""
+        found: dict[str, SourceMapping] = {}
+        faults: list[Fault] = []
+        for name in self.config.sources:
+            try:
+                found[name] = self.mapping(name)
+            except ConfigError as error:
+                faults += error.faults
+        if faults:
+            raise ConfigError(dict.fromkeys(faults))
+        return found
+
+    def mapping(self, name: str) -> SourceMapping:
+        """The mapping of one source, as its file stands. Raises ConfigError."""
+        source = self.config.sources[name]
+        return mapping.load(
+            document.read(str(source.mapping)), source=name, zone=self.zone, sources=list(self.config.sources),
+            history_import=source.history_import,
+        )
+
+    def mapping_settings(self, name: str) -> dict[str, object]:
+        """What beside the file decides what that mapping means."""
+        return journal.mapping_settings(
+            timezone=str(self.zone), sources=list(self.config.sources),
+            history_import=self.config.sources[name].history_import,
+        )
+
+    def source(self, name: str, stop: Stop = never) -> Source:
+        """A new connection to that source."""
+        found = self.config.sources[name]
+        return found.make(name, found.settings, self._context(stop))
+
+    @contextmanager
+    def all_sources(self) -> Iterator[dict[str, Source]]:
+        """Every configured source, for reading what is landed; none is asked."""
+        made = {name: self.source(name) for name in self.config.sources}
+        try:
+            yield made
+        finally:
+            for one in made.values():
+                one.close()
+
+    def destination(self, name: str, stop: Stop = never) -> Destination:
+        """A new connection to that destination."""
+        found = self.config.destinations[name]
+        return found.make(name, found.settings, self._context(stop))
+
+    def _context(self, stop: Stop) -> Context:
+        return Context(clock=self.clock, zone=self.zone, folder=str(self.config.folder), stop=stop)
+
+
+@contextmanager
+def closing(port: Source | Destination) -> Iterator[None]:
+    """Release a source or destination afterwards, whatever happened."""
+    try:
+        yield
+    finally:
+        with suppress(ConnectorError):
+            port.close()
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's content. Raises ConfigError when it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError([Fault(str(path), 0, "", f"cannot be read ({error.strerror})")]) from None
