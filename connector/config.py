@@ -199,35 +199,32 @@ class _Reader:
         return keys, make, self.model(make.Settings, given, place, beside=common)
 
     def kpis(self, destinations: list[str]) -> list[KpiDefinition]:
+        listed = self.document.get(("kpis",))
+        count = len(listed) if isinstance(listed, list) else 0
+        entries = [self.kpi(("kpis", number), destinations) for number in range(count)]
+        lines: dict[str, int] = {}
+        for number, made in enumerate(entries):
+            if made and (first := lines.setdefault(made.id, number)) != number:
+                line = self.document.line(("kpis", first))
+                self.fault(("kpis", number, "id"), f"is the id of the KPI on line {line} too, expected another")
+        return [made for made in entries if made]
+
+    def kpi(self, place: Place, destinations: list[str]) -> KpiDefinition | None:
         from connector import kpi
 
-        found: dict[str, int] = {}
-        made = []
-        listed = self.document.get(("kpis",))
-        for number, entry in enumerate(listed if isinstance(listed, list) else []):
-            place: Place = ("kpis", number)
-            keys = self.model(KpiKeys, entry, place)
-            if keys is None:
-                continue
-            if keys.id in found:
-                first = self.document.line(("kpis", found[keys.id]))
-                self.fault((*place, "id"), f"is the id of the KPI on line {first} too, expected another")
-            found.setdefault(keys.id, number)
-            for index, name in enumerate(keys.push):
-                if name not in destinations:
-                    self.faults.append(
-                        config_faults.unknown_name(
-                            self.document, (*place, "push", index), name, destinations, "destination"
-                        )
-                    )
-            definition = kpi.KpiDefinition(
-                id=keys.id, metric=keys.metric, per=keys.per, every=keys.every, where=keys.where,
-                by=(keys.by,) if isinstance(keys.by, str) else tuple(keys.by), options=keys.options,
-                push=tuple(keys.push),
-            )
-            for message in kpi.validate(definition):
-                self.fault(place, message)
-            made.append(definition)
+        keys = self.model(KpiKeys, self.document.get(place), place)
+        if keys is None:
+            return None
+        for index, name in enumerate(keys.push):
+            if name not in destinations:
+                at = (*place, "push", index)
+                self.faults.append(config_faults.unknown_name(self.document, at, name, destinations, "destination"))
+        made = kpi.KpiDefinition(
+            id=keys.id, metric=keys.metric, per=keys.per, every=keys.every, where=keys.where,
+            by=(keys.by,) if isinstance(keys.by, str) else tuple(keys.by), options=keys.options, push=tuple(keys.push),
+        )
+        for message in kpi.validate(made):
+            self.fault(place, message)
         return made
 
     def store(self, given: Any) -> str:

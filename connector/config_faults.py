@@ -66,7 +66,7 @@ def _either(one: Fault, other: Fault) -> Fault:
     return replace(one, message=f"{one.message}, or {wanted}") if wanted else one
 
 
-def _fault(  # noqa: PLR0917  # what one error needs to be told
+def _fault(
     document: Document, place: Place, error: Any, given: Any, schema: Mapping[str, Any], beside: Collection[str]
 ) -> Fault:
     kind, message, location = error["type"], error["msg"], error["loc"]

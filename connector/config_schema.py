@@ -44,7 +44,7 @@ def _part(keys: type[BaseModel], port: Either, definitions: dict[str, Any]) -> d
     for name in shipped(port):
         make: Either = load_adapter(name, port)  # type: ignore[type-var]  # one of the two ports
         own = _of(make.Settings, definitions, f"{name}_{port.__name__.lower()}_")
-        every = {key: True for key in common["properties"]} | own.get("properties", {})
+        every = dict.fromkeys(common["properties"], True) | own.get("properties", {})
         known.append(
             {
                 "if": {"properties": {"adapter": {"const": name}}, "required": ["adapter"]},

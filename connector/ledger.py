@@ -93,12 +93,13 @@ class Changes:
     """What to write: new versions and facts, and which old ones stop being current (or are only touched).
 
     `rows`: versions to insert by (entity, id, seen_at). `ended`: (entity, id, seen_at, replaced_at) of versions that
-    are no longer current. `touched`: rows whose `parts` moved on without any change of value. Facts likewise.
+    are no longer current. `erased`: versions replaced at their own instant (imported history only). `touched`: rows whose `parts` moved on without any change of value. Facts likewise.
     `rejected`: records (by index) that cannot be applied, with the reason.
     """
 
     rows: dict[tuple[str, str, int], Row] = field(default_factory=dict)
     ended: list[tuple[str, str, int, int]] = field(default_factory=list)
+    erased: list[tuple[str, str, int]] = field(default_factory=list)
     touched: dict[tuple[str, str], Row] = field(default_factory=dict)
     facts: dict[tuple[str, str, tuple[int, int, tuple[str, ...]], str], Fact] = field(default_factory=dict)
     ended_facts: list[Fact] = field(default_factory=list)
@@ -199,11 +200,15 @@ class Ledger:
     ) -> Row:
         """Insert a version and end the one before it.
 
-        An imported `seen_at` counts only if it is later than the version before and not in the future.
+        An imported `seen_at` never lies in the future, nor before a version that this stream made already (that is an
+        edit, known from now on); beside a version of another stream it counts from there on.
         """
         entered, before = self.entered, self.before.rows.get(key)
-        if seen_at is None or seen_at > entered.seen_at or (before is not None and seen_at <= before["seen_at"]):
+        if seen_at is None or seen_at > entered.seen_at:
             seen_at = entered.seen_at
+        elif before is not None and seen_at <= before["seen_at"]:
+            mine = entered.stream in json.loads(before["parts"])
+            seen_at = entered.seen_at if mine else before["seen_at"]
         made = {
             **values,
             "source": entered.source,
@@ -223,6 +228,8 @@ class Ledger:
             before["replaced_at"] = seen_at
             if (*key, before["seen_at"]) not in self.changes.rows:
                 self.changes.ended.append((*key, before["seen_at"], seen_at))
+        elif before is not None and (*key, seen_at) not in self.changes.rows:
+            self.changes.erased.append((*key, seen_at))
         self.changes.rows[*key, seen_at] = made  # of several at one instant only the last counts
         self.changes.touched.pop(key, None)
         self.before.rows[key] = made

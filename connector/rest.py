@@ -136,7 +136,7 @@ def written(moment: datetime, time: str) -> str:
 class RestSource(Source):
     """A source of JSON over HTTP, declared by class attributes: the address, the pace and one Stream each."""
 
-    Settings = RestSettings
+    Settings: ClassVar[type[AdapterSettings]] = RestSettings
     base_url: ClassVar[str] = ""
     requests_per_second: ClassVar[float | None] = None
     rate_headers: ClassVar[RateHeaders | None] = None

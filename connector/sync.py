@@ -167,14 +167,12 @@ class StreamRun:
 
     def guarded(self) -> None:
         """Run, and keep what went wrong: ours in the summary, a bug for the caller's edge."""
-        before = self.source.requests
         try:
             self._leased()
         except ConnectorError as error:
             self.summary.fail(error)
         except BaseException as error:  # noqa: BLE001  # raised again by `pull` once every thread has ended
             self.bug = error
-        self.summary.requests += max(self.source.requests - before, 0)
         if self.summary.status == "ok" and self.summary.quarantined:
             self.summary.status, self.summary.exit_code = "findings", 1
 
@@ -266,6 +264,7 @@ class StreamRun:
 
     def _take(self, page: Page, lease: Lease, state: dict[str, Any] | None) -> None:
         """Land a page, apply it, and move the position: one transaction."""
+        self.summary.requests += len(page.exchanges)
         mapped, packed = self._map(page), landing.pack(page.exchanges)
         with self.store.writing() as writing:
             self.store.hold(writing, lease)
@@ -323,6 +322,7 @@ class StreamRun:
         pass_id = self._begin_pass(lease)
         shown: set[str] = set()
         for page in self.source.read(self.stream.name, Window(None, self.source.now()), None):
+            self.summary.requests += len(page.exchanges)
             shown.update(record.key for record in self.source.records(self.stream.name, page.exchanges))
             packed = landing.pack(page.exchanges)
             with self.store.writing() as writing:
@@ -454,6 +454,7 @@ class StreamRun:
             pages = self._pages_aside()
         self.summary.cursor = state.get("cursor")
         for page in pages:
+            self.summary.requests += len(page.exchanges)
             mapped = self._map(page)
             with self.store.reading() as connection:
                 stamp = micros(self.clock.now())

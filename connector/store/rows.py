@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, select, update
 
 from connector.ledger import Before, Changes, Fact, Row
 from connector.model import STAGE
@@ -95,6 +95,11 @@ def _facts(connection: Connection, table: Table, source: str, deals: Collection[
 
 def write(writing: Writing, source: str, seen_at: int, changes: Changes) -> None:
     """Write what one journal entry changed."""
+    for entity, row_id, at in changes.erased:
+        table = LEDGER[entity]
+        writing.execute(
+            delete(table).where(table.c.source == source, table.c.id == row_id, table.c.seen_at == at)
+        )
     by_entity: dict[str, list[Row]] = {}
     for (entity, _, _), row in changes.rows.items():
         by_entity.setdefault(entity, []).append(row)
