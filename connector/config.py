@@ -126,8 +126,8 @@ class _Reader:
             self.fault(("destinations", name), "is a source's name too, expected another: commands take either")
         kpis = self.kpis(list(destinations))
         store = self.store(data.get("store", ConfigKeys.model_fields["store"].default))
-        people = self.file(("people",), keys.people if keys else None)
-        fx = self.file(("fx", "file"), keys.fx.file if keys and keys.fx else None)
+        people = self.file(("people",))
+        fx = self.file(("fx", "file"))
         if self.faults or keys is None:
             return None
         made_sources = {name: made for name, made in sources.items() if made}
@@ -238,8 +238,9 @@ class _Reader:
         self.fault(("store",), "expected sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE")
         return ""
 
-    def file(self, place: Place, name: str | None) -> Path | None:
-        if name is None:
+    def file(self, place: Place) -> Path | None:
+        name = self.document.get(place)
+        if not isinstance(name, str):
             return None
         path = self.folder / name
         if not path.is_file():

@@ -155,6 +155,7 @@ class _Run:
             error = str(failure)
         with self._writing() as writing:
             outbox.owe(writing, self.name, owing, now=self._now(), content=self.destination.content)
+            outbox.forget(writing, self.name, self.destination.lacks(owing), self._now())
         if error is None:
             error = self._send()
         with self.store.reading() as connection:

@@ -93,8 +93,9 @@ class Changes:
     """What to write: new versions and facts, and which old ones stop being current (or are only touched).
 
     `rows`: versions to insert by (entity, id, seen_at). `ended`: (entity, id, seen_at, replaced_at) of versions that
-    are no longer current. `erased`: versions replaced at their own instant (imported history only). `touched`: rows whose `parts` moved on without any change of value. Facts likewise.
-    `rejected`: records (by index) that cannot be applied, with the reason.
+    are no longer current. `erased`: versions replaced at their own instant (imported history only). `touched`: rows
+    whose `parts` moved on without any change of value. Facts likewise. `rejected`: records (by index) that cannot be
+    applied, with the reason.
     """
 
     rows: dict[tuple[str, str, int], Row] = field(default_factory=dict)

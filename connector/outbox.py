@@ -10,8 +10,8 @@
 | dead | given up after `ATTEMPTS` | likewise |
 
 What was last confirmed (`confirmed_hash`) moves only on a confirmation, so a value that failed and did not change is
-never taken for delivered. It is forgotten (null) when an unanswered value is sent again without having been read back:
-then nobody knows what stands there, and only the next confirmation says so.
+never taken for delivered. It is forgotten (null) when an unanswered value turns out not to stand there, or is sent again
+without having been read back: then nobody knows what does, and only the next confirmation says so.
 """
 
 from __future__ import annotations
@@ -302,16 +302,11 @@ def settle(
 ) -> None:
     """Take what reading back showed: confirmed, or certainly not there and so owed again at once."""
     record(writing, destination, answers, run=run, now=now)
-    absent = [pending for pending, receipt in answers if receipt.outcome == "retry"]
-    _owe_again(writing, destination, absent, {})
+    resend(writing, destination, [pending for pending, receipt in answers if receipt.outcome == "retry"])
 
 
 def resend(writing: Writing, destination: str, batch: Sequence[Pending]) -> None:
-    """Owe an unanswered value again without knowing whether it arrived, so what stands there is unknown."""
-    _owe_again(writing, destination, batch, {"confirmed_hash": None})
-
-
-def _owe_again(writing: Writing, destination: str, batch: Sequence[Pending], more: Mapping[str, Any]) -> None:
+    """Owe a value again at once without knowing what stands there; one sent `ATTEMPTS` times is dead."""
     for state in ("owed", "dead"):
         rows = [
             {"at": destination, "named": pending.delivery.key}
@@ -319,7 +314,19 @@ def _owe_again(writing: Writing, destination: str, batch: Sequence[Pending], mor
             if (pending.delivery.attempt >= ATTEMPTS) == (state == "dead")
         ]
         if rows:
-            writing.execute(_by_key().values(state=state, next_at=None, **more), rows)
+            writing.execute(_by_key().values(state=state, next_at=None, confirmed_hash=None), rows)
+
+
+def forget(writing: Writing, destination: str, keys: Collection[str], now: int) -> None:
+    """Owe confirmed values again that the destination has lost."""
+    table = tables.delivery
+    if keys:
+        writing.execute(
+            _by_key().where(table.c.state == "confirmed").values(
+                state="owed", confirmed_hash=None, attempt=0, owed_at=now, updated_at=now
+            ),
+            [{"at": destination, "named": name} for name in sorted(keys)],
+        )
 
 
 def counts(connection: Connection, destination: str) -> dict[str, int]:

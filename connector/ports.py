@@ -8,7 +8,7 @@ the keys it takes beside the common ones), and is made as `cls(name, settings, c
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Any, ClassVar, Literal, Protocol
@@ -251,8 +251,12 @@ class Destination(ABC):
         """
         return None
 
+    def lacks(self, deliveries: Sequence[Delivery]) -> Collection[str]:
+        """The keys of those confirmed values that are no longer there, where that is cheap to see (a file is gone)."""
+        return ()
+
     def finish(self) -> None:
-        """Called once after the last `send` of a run (a file is renamed into place here)."""
+        """Called once after the last `send` of a run."""
 
     def check(self) -> Iterator[Check]:
         """Whether the destination answers and may be written; writes nothing."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 
 from connector.errors import ConfigError, Fault
+from connector.quarantine import who
 from connector.model import canonical_json, iso, micros
 from connector.store import tables
 from connector.store.store import Store, is_alive, this_process
@@ -55,6 +55,12 @@ def end(store: Store, run: str, status: str, summary: Mapping[str, Any]) -> None
         )
         if streams:
             writing.execute(insert(tables.run_stream), streams)
+
+
+def forget(store: Store, run: str) -> None:
+    """Take back that a run began: it did nothing, since others were at it."""
+    with store.writing() as writing:
+        writing.execute(delete(tables.run).where(tables.run.c.id == run, tables.run.c.status == "running"))
 
 
 def recent(store: Store, limit: int = 20) -> list[dict[str, Any]]:
@@ -133,11 +139,6 @@ def _decide(store: Store, action: str, name: str, reason: str | None) -> None:
     with store.writing() as writing:
         writing.execute(
             insert(tables.audit).values(
-                seen_at=writing.stamp(), action=action, subject=name, actor=person(), reason=reason
+                seen_at=writing.stamp(), action=action, subject=name, actor=who(), reason=reason
             )
         )
-
-
-def person() -> str:
-    """Who sits at the keyboard, as the system knows them: the actor of a decision."""
-    return os.environ.get("SUDO_USER") or os.environ.get("USER") or os.environ.get("LOGNAME") or f"uid {os.getuid()}"

@@ -6,7 +6,6 @@ import os
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cached_property
 from pathlib import Path
 
 from connector import config as config_
@@ -83,9 +82,8 @@ class Installation:
 
     # --- parts -------------------------------------------------------------------------------------------------------
 
-    @cached_property
     def mappings(self) -> dict[str, SourceMapping]:
-        """The mapping of each source. Raises ConfigError with the faults of all files."""
+        """The mapping of each source as its file stands now. Raises ConfigError with the faults of all files."""
         found: dict[str, SourceMapping] = {}
         faults: list[Fault] = []
         for name in self.config.sources:
