@@ -220,11 +220,12 @@ class _Reader:
                 at = (*place, "push", index)
                 self.faults.append(config_faults.unknown_name(self.document, at, name, destinations, "destination"))
         made = kpi.KpiDefinition(
-            id=keys.id, metric=keys.metric, per=keys.per, every=keys.every, where=keys.where,
-            by=(keys.by,) if isinstance(keys.by, str) else tuple(keys.by), options=keys.options, push=tuple(keys.push),
+            id=keys.id, metric=keys.metric, per=keys.per, by=keys.by, every=keys.every, where=keys.where,
+            options=keys.options, push=tuple(keys.push),
         )
-        for message in kpi.validate(made):
-            self.fault(place, message)
+        for fault in kpi.validate(made):
+            key, _, message = fault.partition(": ")
+            self.fault((*place, *key.split(".")), message)
         return made
 
     def store(self, given: Any) -> str:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from connector.config_values import Currency, Duration, Month, Name, Percent, ScheduleText, ShareOfLimit, Since, Zone
 
+Per = Literal["person", "team", "owner", "pipeline", "company"]
 Every = Literal["day", "week", "month", "quarter", "year", "all"]
 
 
@@ -70,9 +71,9 @@ class KpiKeys(Keys):
 
     id: Name = Field(description="Its stable name, under which it is shown and pushed.")
     metric: str = Field(description="A metric of the catalogue.")
-    per: Literal["person", "team", "owner", "pipeline", "company"] = Field(description="Whose number it is.")
+    per: Per = Field("company", description="Whose number it is.")
     by: str | list[str] = Field(default_factory=list, description="What splits it: pipeline, stage, …, extra.NAME.")
-    every: Every = Field(description="One value per such period.")
+    every: Every = Field("month", description="One value per such period.")
     where: dict[str, str | list[str]] = Field(default_factory=dict, description="Only where equal, or in a list.")
     options: dict[str, str | int] = Field(default_factory=dict, description="Options of the metric: credit: split.")
     push: list[str] = Field(default_factory=list, description="Names of destinations.")

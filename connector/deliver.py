@@ -153,9 +153,10 @@ class _Run:
             self._settle()
         except RemoteError as failure:
             error = str(failure)
+        lacking = self.destination.lacks(owing)
         with self._writing() as writing:
             outbox.owe(writing, self.name, owing, now=self._now(), content=self.destination.content)
-            outbox.forget(writing, self.name, self.destination.lacks(owing), self._now())
+            outbox.forget(writing, self.name, lacking, self._now())
         if error is None:
             error = self._send()
         with self.store.reading() as connection:

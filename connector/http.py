@@ -177,6 +177,7 @@ class Client:
             self.auth.apply(headers, params)
         url = _with_query(call.url, call.params, params)
         self._take_turn(call)
+        left = self.context.clock.now()
         with self._lock:
             self.requests += 1
         try:
@@ -188,7 +189,7 @@ class Client:
             raise self._failure(failure, call) from None  # its text holds the address with its secrets
         now = self.context.clock.now()
         self._pace.learn(raw.headers, now)
-        self._learn_clock(raw.headers.get("Date"), now)
+        self._learn_clock(raw.headers.get("Date"), left, now)
         place = {"system": self.system, "stream": call.stream}
         request_id = next((raw.headers[name] for name in self._request_id_headers if name in raw.headers), None)
         response = Response(
@@ -247,10 +248,11 @@ class Client:
             self.context.clock.sleep(min(left, 1.0))
             left -= 1.0
 
-    def _learn_clock(self, date: str | None, now: datetime) -> None:
+    def _learn_clock(self, date: str | None, left: datetime, now: datetime) -> None:
+        """A Date between the request's leaving and its answer's arrival, its second cut off, is no difference."""
         told = http_date(date)
-        if told is not None:  # whole seconds, cut off: within two of ours the clocks agree
-            self._skew = timedelta(0) if timedelta(0) <= now - told < timedelta(seconds=2) else told - now
+        if told is not None:
+            self._skew = timedelta(0) if left - timedelta(seconds=1) < told <= now else told - now
 
 
 def _worth_another_try(error: BaseException) -> bool:

@@ -33,14 +33,13 @@ class Changes(NamedTuple):
 
 
 def save(
-    store: Store, values: Iterable[KpiValue], computed: Collection[tuple[str, str]], *, lease: Lease | None = None
+    store: Store, values: Iterable[KpiValue], kpis: Collection[str], *, lease: Lease | None = None
 ) -> Changes:
-    """Make the stored current values those of the (kpi, period) pairs that were computed, and count what changed.
+    """Make the stored current values of these KPIs the ones computed (for every period), and count what changed.
 
-    A stored value of such a pair that was not computed again is ended. The moment of the question (`as_of`) alone is
-    no change.
+    A stored value that was not computed again is ended. The moment of the question (`as_of`) alone is no change.
     """
-    before = current(store, computed)
+    before = {value.key: value for value in values_of(store, kpis)}
     same, new, changed = 0, [], []
     for value in values:
         known = before.pop(value.key, None)
@@ -90,6 +89,7 @@ def _value(kpi: Mapping[str, Any], as_of: int) -> KpiValue:
     return KpiValue(
         **fields, subject=Subject(**kpi["subject"]), as_of=as_of, options=kpi["options"] or None,
         left_out_amount=kpi["left_out"]["amount"], left_out_rate=kpi["left_out"]["rate"],
+        left_out_duration=kpi["left_out"]["duration"],
         interval=tuple(kpi["interval"]) if kpi["interval"] else None,
     )
 

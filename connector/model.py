@@ -261,7 +261,8 @@ class Subject:
 class Member:
     """One ledger row that is in a value's numerator or denominator.
 
-    `amount` is base money in ten-thousandths after conversion, `share` millionths, `days` an exact duration.
+    `amount` is base money in ten-thousandths after conversion, `share` millionths, `duration`
+    microseconds.
     """
 
     side: str  # numerator | denominator
@@ -272,6 +273,7 @@ class Member:
     amount: int | None = None
     currency: str | None = None
     share: int | None = None
+    duration: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +304,7 @@ class KpiValue:
     adjustments: str | None = None
     left_out_amount: int = 0
     left_out_rate: int = 0
+    left_out_duration: int = 0
     interval: tuple[str, str] | None = None
     open_share: str | None = None
     options: Mapping[str, str] | None = None
@@ -334,7 +337,9 @@ class KpiValue:
             "status": self.status,
             "restated_value": self.restated_value,
             "adjustments": self.adjustments,
-            "left_out": {"amount": self.left_out_amount, "rate": self.left_out_rate},
+            "left_out": {
+                "amount": self.left_out_amount, "rate": self.left_out_rate, "duration": self.left_out_duration,
+            },
             "interval": list(self.interval) if self.interval else None,
             "open_share": self.open_share,
             "options": dict(self.options or {}),

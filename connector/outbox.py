@@ -10,8 +10,8 @@
 | dead | given up after `ATTEMPTS` | likewise |
 
 What was last confirmed (`confirmed_hash`) moves only on a confirmation, so a value that failed and did not change is
-never taken for delivered. It is forgotten (null) when an unanswered value turns out not to stand there, or is sent again
-without having been read back: then nobody knows what does, and only the next confirmation says so.
+never taken for delivered. It is forgotten (null) when an unanswered value turns out not to stand there, or is sent
+again without having been read back: then nobody knows what does, and only the next confirmation says so.
 """
 
 from __future__ import annotations

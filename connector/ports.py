@@ -42,13 +42,15 @@ class SystemClock:
 class Context:
     """What every adapter is given: the clock, the reporting zone, and the folder relative paths start from.
 
-    `stop` says whether the run is asked to end; long waits look at it.
+    `stop` says whether the run is asked to end; long waits look at it. `budget` is our share (0..1) of the
+    credential's rate limit; the rest is the customer's.
     """
 
     clock: Clock
     zone: tzinfo
     folder: str = "."
     stop: Callable[[], bool] = lambda: False
+    budget: float = 1.0
 
 
 class AdapterSettings(BaseModel):

@@ -22,8 +22,7 @@ class Redactor:
 
     def __init__(self, secrets: Callable[[], Iterable[str]]) -> None:
         self._secrets = secrets
-        self._known: frozenset[str] = frozenset()
-        self._forms: tuple[str, ...] = ()
+        self._known: tuple[frozenset[str], tuple[str, ...]] = (frozenset(), ())
 
     def __repr__(self) -> str:
         return "Redactor()"
@@ -51,11 +50,12 @@ class Redactor:
 
     def forms(self) -> tuple[str, ...]:
         """Every written form of every secret, longest first."""
-        known = frozenset(secret for secret in self._secrets() if len(secret) >= SHORTEST)
-        if known != self._known:
-            forms = {form for secret in known for form in _written(secret)}
-            self._known, self._forms = known, tuple(sorted(forms, key=len, reverse=True))
-        return self._forms
+        secrets = frozenset(secret for secret in self._secrets() if len(secret) >= SHORTEST)
+        known, forms = self._known  # read and written as one, since threads share this
+        if secrets != known:
+            forms = tuple(sorted({form for secret in secrets for form in _written(secret)}, key=len, reverse=True))
+            self._known = secrets, forms
+        return forms
 
 
 def _written(secret: str) -> Iterable[str]:

@@ -39,10 +39,9 @@ from connector.ports import Stream as PortStream
 
 
 class RestSettings(AdapterSettings):
-    """The address (empty: the vendor's own) and our share of the credential's rate limit, `80%` or `0.8`."""
+    """The address; empty is the vendor's own."""
 
     base_url: str = ""
-    budget: float = 1.0
 
     @field_validator("base_url")
     @classmethod
@@ -50,18 +49,6 @@ class RestSettings(AdapterSettings):
         if given and not given.startswith(("https://", "http://")):
             raise ValueError("expected an address that begins with https:// or http://")
         return given
-
-    @field_validator("budget", mode="before")
-    @classmethod
-    def _share(cls, given: Any) -> float:
-        text = str(given).strip()
-        try:
-            share = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
-        except ValueError:
-            share = 0.0
-        if not 0 < share <= 1:
-            raise ValueError("expected a share above 0% and up to 100%, such as 80%")
-        return share
 
 
 @dataclass(frozen=True)
@@ -152,7 +139,7 @@ class RestSource(Source):
             context=context,
             auth=self.credential(),
             pace=Pace(
-                requests_per_second=self.requests_per_second, budget=settings.budget, headers=self.rate_headers
+                requests_per_second=self.requests_per_second, budget=context.budget, headers=self.rate_headers
             ),
             judge=self.judge,
             request_id_headers=self.request_id_headers,

@@ -208,10 +208,11 @@ def _xlsx_raw(content: bytes | Path, file: str, sheet: str | None) -> Iterator[t
     except (zipfile.BadZipFile, InvalidFileException, ParseError, KeyError, ValueError):
         raise broken from None
     try:
-        if sheet is not None and sheet not in book.sheetnames:
-            known = ", ".join(book.sheetnames)
-            raise ConfigError([Fault(file, 0, sheet, f"no such sheet; the workbook has {known}")])
-        page = book[sheet] if sheet is not None else book.worksheets[0]
+        pages = {page.title: page for page in book.worksheets}  # without sheets that hold a chart alone
+        page = pages.get(sheet) if sheet is not None else next(iter(pages.values()), None)
+        if page is None:
+            known = ", ".join(pages) or "none"
+            raise ConfigError([Fault(file, 0, sheet or "", f"no such sheet; the workbook has {known}")])
         page.reset_dimensions()  # some writers state a size smaller than the sheet
         for number, row in enumerate(page.iter_rows(), 1):
             if any(cell.value is not None for cell in row):

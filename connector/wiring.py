@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from connector import config as config_
 from connector import document, journal, mapping
@@ -18,6 +19,19 @@ from connector.ports import Clock, Context, Destination, Source, SystemClock
 from connector.store.store import Store
 
 Stop = Callable[[], bool]
+Progress = Callable[[str, str, int], None]
+"""Told (source or destination, stream, records since the last time), from any thread."""
+
+
+class Answer(NamedTuple):
+    """What a command says: a JSON-able value, and the exit code."""
+
+    value: Any
+    exit_code: int = 0
+
+
+def silent(_name: str, _stream: str, _records: int) -> None:
+    """Nobody watches."""
 
 
 def never() -> bool:

@@ -1,0 +1,268 @@
+"""The whole product behind the command line and the web: one method a command, each giving plain JSON-able values.
+
+    with closing(App.load("config.yaml")) as app:
+        answer = app.sync()          # Answer(value, exit_code)
+
+What a method does stands in `jobs` (runs that write), `computing` (KPIs) and `report` (looking); here they are wired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from connector.ports import Clock
+from connector.wiring import Answer, Installation, Progress, Stop, never, silent
+
+class App:
+    """One installation, ready for commands. `close` when done."""
+
+    def __init__(self, here: Installation) -> None:
+        self.here = here
+
+    @classmethod
+    def load(cls, path: str, clock: Clock | None = None, environment: Mapping[str, str] | None = None) -> App:
+        """The App of that config file. Raises ConfigError with every fault."""
+        return cls(Installation.load(path, clock, environment))
+
+    def secrets(self) -> Iterable[str]:
+        """What must not be shown anywhere."""
+        return self.here.config.secrets
+
+    def close(self) -> None:
+        """Release the store."""
+        self.here.close()
+
+    # --- doing the work ----------------------------------------------------------------------------------------------
+
+    def sync(
+        self, names: Sequence[str] = (), *, streams: Sequence[str] | None = None, push: bool = True,
+        dry_run: bool = False, wait: float = 0, progress: Progress = silent, stop: Stop = never,
+    ) -> Answer:
+        """Pull what changed, compute, deliver: the sync object of design.md section 8.
+
+        Raises ConfigError, StoreError, and Busy when others hold all there is to read.
+        """
+        from connector import jobs
+
+        return jobs.run_sync(
+            self.here, names, streams=streams, push=push, dry_run=dry_run, wait=wait, progress=progress, stop=stop
+        )
+
+    def resync(
+        self, source: str, *, streams: Sequence[str] | None = None, ids: Sequence[str] = (), since: str | None = None,
+        until: str | None = None, full: bool = False, from_landing: bool = False, reason: str | None = None,
+        dry_run: bool = False, progress: Progress = silent, stop: Stop = never,
+    ) -> Answer:
+        """Read an older window (local dates, `until` included), named records, everything, or what is landed, again."""
+        from connector import jobs, resync
+
+        plan = resync.plan(
+            self.here, source, streams=streams, ids=ids, since=since, until=until, full=full,
+            from_landing=from_landing, dry_run=dry_run,
+        )
+        return jobs.run_resync(self.here, source, plan, reason=reason, progress=progress, stop=stop)
+
+    def push(
+        self, names: Sequence[str] = (), *, dry_run: bool = False, progress: Progress = silent, stop: Stop = never
+    ) -> Answer:
+        """Deliver what is owed; a dry run shows old → new."""
+        from connector import jobs
+
+        return jobs.run_push(self.here, names, dry_run=dry_run, progress=progress, stop=stop)
+
+    def rebuild(self, *, progress: Progress = silent) -> Answer:
+        """The ledger made again from the journal: how many rows each table has."""
+        from connector import journal
+
+        with self.here.all_sources() as sources:
+            made = journal.rebuild(self.here.store, sources, lambda _done: progress("journal", "entries", 1))
+        return Answer(made)
+
+    def run(self, *, stop: Stop = never) -> Answer:
+        """Sync and push on the config's schedules until asked to stop."""
+        from connector import serving
+
+        return serving.run(self, stop)
+
+    # --- looking -----------------------------------------------------------------------------------------------------
+
+    def status(self) -> Answer:
+        """The status object of design.md section 8."""
+        from connector import report
+
+        return Answer(*report.status(self.here))
+
+    def runs(self, limit: int = 20) -> Answer:
+        """The last runs, the newest first."""
+        from connector import runs
+
+        return Answer(runs.recent(self.here.store, limit))
+
+    def show_run(self, run: str) -> Answer:
+        """One run with its summary."""
+        from connector import runs
+
+        return Answer(runs.show(self.here.store, run))
+
+    def kpi(
+        self, kpi: str | None = None, *, period: str | None = None, subject: str | None = None,
+        by: Mapping[str, str] | None = None, as_of: str | None = None, options: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """KPI values, computed now: a list of the KPI objects of design.md section 8."""
+        from connector import computing
+
+        values = computing.ask(
+            self.here, kpi, period=period, subject=subject, by=by or {}, as_of=as_of, options=options or {}
+        )
+        return Answer([value.as_json() for value in values])
+
+    def page(self, page: str, record: int | None = None) -> Answer:
+        """A landed page without secrets, or one record of it."""
+        from connector import report
+
+        return Answer(report.page(self.here, page, record))
+
+    # --- deciding ----------------------------------------------------------------------------------------------------
+
+    def stops(self) -> Answer:
+        """The safety stops that wait for a decision."""
+        from connector import stops
+
+        return Answer(stops.list_stops(self.here.store))
+
+    def accept_stop(self, stop: str, reason: str | None = None) -> Answer:
+        """The answer was right; the next sync applies it."""
+        from connector import quarantine, stops
+
+        return Answer(stops.accept(self.here.store, stop, actor=quarantine.who(), reason=reason))
+
+    def refuse_stop(self, stop: str, reason: str) -> Answer:
+        """The answer was wrong; nothing of it is applied."""
+        from connector import quarantine, stops
+
+        return Answer(stops.refuse(self.here.store, stop, actor=quarantine.who(), reason=reason))
+
+    def pause(self, name: str, reason: str) -> Answer:
+        """Leave a source or destination out of every run."""
+        from connector import runs
+
+        runs.pause(self.here.store, self.here.known(name), reason)
+        return Answer({"name": name, "state": "paused", "reason": reason})
+
+    def resume(self, name: str, reason: str | None = None) -> Answer:
+        """Take it in again; nothing when it was not paused."""
+        from connector import runs
+
+        if runs.paused(self.here.store, [self.here.known(name)]):
+            runs.resume(self.here.store, name, reason)
+        return Answer({"name": name, "state": "active"})
+
+    def quarantine(self, state: str | None = "open") -> Answer:
+        """The records set aside."""
+        from connector import quarantine
+
+        return Answer(quarantine.list_items(self.here.store, state=state))
+
+    def quarantine_item(self, item: str) -> Answer:
+        """One record set aside, with its content."""
+        from connector import quarantine
+        from connector.wiring import closing
+
+        source = self.here.source(self._source_of(item))
+        with closing(source):
+            return Answer(quarantine.show(self.here.store, source, item))
+
+    def quarantine_retry(self, items: Sequence[str]) -> Answer:
+        """Map records set aside again; 1 while some cannot be mapped."""
+        from connector import jobs
+
+        return jobs.retry_quarantined(self.here, self._items(items))
+
+    def quarantine_decide(self, decision: Literal["accept", "drop"], items: Sequence[str], reason: str | None) -> Answer:
+        """Settle records set aside: known and left so, or never wanted."""
+        from connector import quarantine
+
+        decide = quarantine.accept if decision == "accept" else quarantine.drop
+        decided = [decide(self.here.store, item, reason=reason) for item in self._items(items)]
+        return Answer({"decision": decision, "records": len(decided)})
+
+    def _items(self, items: Sequence[str]) -> list[str]:
+        """The items named; `all` stands for every open one."""
+        from connector import quarantine
+
+        if list(items) == ["all"]:
+            return [str(one["item"]) for one in quarantine.list_items(self.here.store)]
+        return list(items)
+
+    def _source_of(self, item: str) -> str:
+        return self.here.chosen_sources([item.split("/", 1)[0]])[0]
+
+    # --- deliveries --------------------------------------------------------------------------------------------------
+
+    def deliveries(self, destination: str | None = None, state: str | None = None) -> Answer:
+        """What is owed and what became of it."""
+        from connector import deliveries
+
+        if destination is not None:
+            self.here.chosen_destinations([destination])
+        return Answer(deliveries.list_deliveries(self.here.store, destination, state))
+
+    def delivery(self, key: str) -> Answer:
+        """One delivery with every receipt."""
+        from connector import deliveries
+
+        return Answer(deliveries.show(self.here.store, key))
+
+    def retry_deliveries(
+        self, keys: Sequence[str] = (), destination: str | None = None, state: str | None = None
+    ) -> Answer:
+        """Owe refused and dead deliveries again."""
+        from connector import deliveries
+
+        if destination is not None:
+            self.here.chosen_destinations([destination])
+        asked: list[str | None] = [*keys] or [None]
+        owed = sum(deliveries.retry(self.here.store, key, destination=destination, state=state) for key in asked)
+        return Answer({"owed": owed})
+
+    def resolve_delivery(self, key: str, outcome: Literal["confirmed", "owed"], reason: str) -> Answer:
+        """Settle an unanswered delivery by what a person found at the destination."""
+        from connector import deliveries, quarantine
+
+        deliveries.resolve(self.here.store, key, outcome, reason, actor=quarantine.who())
+        return Answer({"key": key, "state": outcome})
+
+    # --- setting up --------------------------------------------------------------------------------------------------
+
+    def check(self, names: Sequence[str] = ()) -> Answer:
+        """Sources, destinations, mapping tests and the next times of the schedules; writes nothing."""
+        from connector import report
+
+        return Answer(*report.check(self.here, names))
+
+    def mapping_tests(self, names: Sequence[str] = ()) -> Answer:
+        """The tests of the mapping files."""
+        from connector import report
+
+        return Answer(*report.mapping_tests(self.here, names))
+
+    def upgrade_database(self) -> Answer:
+        """The tables made, or brought up to this version."""
+        from connector.store import schema
+
+        store = self.here.store
+        return Answer({"database": store.engine.dialect.name, "version": schema.VERSION, "state": "ready"})
+
+    def check_database(self) -> Answer:
+        """Whether the database answers and is of this version; nothing is changed."""
+        from connector import report
+
+        return Answer(*report.check_database(self.here))
+
+
+def config_schema() -> dict[str, Any]:
+    """The JSON Schema of config.yaml."""
+    from connector.config_schema import schema
+
+    return schema()

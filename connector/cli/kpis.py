@@ -1,0 +1,106 @@
+"""KPI values as tables one can read aloud, and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from connector.model import canonical_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Kpi = Mapping[str, Any]
+
+
+def tables(console: Console, values: Sequence[Kpi]) -> None:
+    """One table for each KPI and period: whose, which part, how much, and the target where there is one."""
+    from connector.cli.tables import table
+
+    if not values:
+        console.print("no KPI has a value there")
+    for (kpi, period), group in groupby(values, key=lambda value: (value["kpi"], value["period"])):
+        rows = list(group)
+        parts = sorted({name for value in rows for name in value["dimensions"]})
+        targets = ("target", "attained") if any(value["target"] is not None for value in rows) else ()
+        notes = ("note",) if any(_note(value) for value in rows) else ()
+        table(
+            console, _title(kpi, period, rows[0]), (rows[0]["subject"]["kind"], *parts, "value", *targets, *notes),
+            [
+                (
+                    value["subject"]["name"] or value["subject"]["key"],
+                    *(value["dimensions"].get(name) for name in parts),
+                    readable(value, "value"),
+                    *((readable(value, "target"), percent(value["attainment"])) if targets else ()),
+                    *((_note(value),) if notes else ()),
+                )
+                for value in rows
+            ],
+        )
+
+
+def _title(kpi: str, period: str, value: Kpi) -> str:
+    unit = value["currency"] or {"0..1": "percent"}.get(value["unit"], value["unit"])
+    until = "" if value["status"] == "frozen" else f", as of {value['as_of']}"
+    options = ", ".join(f"{name} {said}" for name, said in value["options"].items())
+    return f"{kpi}, {period}, {unit}{until}" + (f" ({options})" if options else "")
+
+
+def readable(value: Kpi, field: str) -> str:
+    """The number as people write it: thousands parted, ratios in percent, durations with one place; – is no data."""
+    number = value[field]
+    if number is None:
+        return "–" if field == "value" else ""
+    if value["unit"] == "0..1":
+        return percent(number)
+    exact = Decimal(number)
+    return f"{exact:,.1f}" if value["currency"] is None and "." in number else f"{exact:,}"
+
+
+def percent(number: str | None) -> str:
+    """A ratio as percent with one place."""
+    return "" if number is None else f"{Decimal(number) * 100:.1f} %"
+
+
+def _note(value: Kpi) -> str:
+    left_out = value["left_out"]
+    said = []
+    if value["status"] in ("withheld", "unknown_before"):
+        said.append(value["status"].replace("_", " "))
+    if left_out["amount"]:
+        said.append(f"{left_out['amount']} without amount left out")
+    if left_out["rate"]:
+        said.append(f"{left_out['rate']} without exchange rate left out")
+    return ", ".join(said)
+
+
+COLUMNS = (
+    "kpi", "metric", "subject_kind", "subject_key", "subject_name", "dimensions", "period", "period_start",
+    "period_end", "value", "unit", "currency", "numerator", "denominator", "as_of", "view", "status",
+    "restated_value", "adjustments", "left_out_amount", "left_out_rate", "interval", "open_share", "options",
+    "catalogue_version", "target", "attainment",
+)
+
+
+def csv_text(_console: Console, values: Iterable[Kpi]) -> None:
+    """The values as CSV on standard output: the KPI object flattened as destination `file` has it."""
+    writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat(value) for value in values)
+
+
+def flat(value: Kpi) -> dict[str, Any]:
+    """One KPI object as one row: subject and left_out in columns of their own, the rest of depth as JSON text."""
+    subject, left_out = value["subject"], value["left_out"]
+    deep = {name: canonical_json(value[name]) for name in ("dimensions", "options")}
+    interval = None if value["interval"] is None else canonical_json(value["interval"])
+    row = {name: value[name] for name in COLUMNS if name in value}
+    return {
+        **row, **deep, "interval": interval,
+        "subject_kind": subject["kind"], "subject_key": subject["key"], "subject_name": subject["name"],
+        "left_out_amount": left_out["amount"], "left_out_rate": left_out["rate"],
+    }

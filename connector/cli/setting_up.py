@@ -1,0 +1,75 @@
+"""Commands around the installation: check, mapping, config, db, version."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from connector.cli.session import Session, cli, command, group, print_json
+
+_mapping = group("mapping", "Mapping files: how records become entities.")
+_config = group("config", "The config file.")
+_db = group("db", "Our own database.")
+
+
+@command(cli, "check")
+def check(
+    session: Session,
+    name: Annotated[list[str] | None, typer.Argument(help="Sources and destinations; all when none is named.")] = None,
+) -> int:
+    """Try sources, destinations and mappings; writes nothing.
+
+    Says when each schedule is due next.
+    """
+    from connector.cli.tables import checks
+
+    return session.show(session.app.check(name or []), checks)
+
+
+@command(_mapping, "test")
+def mapping_test(
+    session: Session,
+    source: Annotated[list[str] | None, typer.Argument(help="Sources; all when none is named.")] = None,
+) -> int:
+    """Run the `tests:` of the mapping files."""
+    from connector.cli.tables import mapping_tests
+
+    return session.show(session.app.mapping_tests(source or []), mapping_tests)
+
+
+@command(_config, "schema")
+def config_schema(_session: Session) -> int:
+    """The JSON Schema of config.yaml, for editors."""
+    from connector.app import config_schema
+
+    print_json(config_schema())
+    return 0
+
+
+@command(_db, "upgrade")
+def db_upgrade(session: Session) -> int:
+    """Make the tables, or bring them up to this version."""
+    from connector.cli.tables import decided
+
+    return session.show(session.app.upgrade_database(), decided)
+
+
+@command(_db, "check")
+def db_check(session: Session) -> int:
+    """Whether the database answers and is of this version; changes nothing."""
+    from connector.cli.tables import decided
+
+    return session.show(session.app.check_database(), decided)
+
+
+@command(cli, "version")
+def version(session: Session) -> int:
+    """The version of this program."""
+    from connector import __version__
+
+    if session.json:
+        print_json({"version": __version__})
+    else:
+        print(f"connector {__version__}")
+    return 0

