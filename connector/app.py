@@ -14,6 +14,7 @@ from typing import Any, Literal
 from connector.ports import Clock
 from connector.wiring import Answer, Installation, Progress, Stop, never, silent
 
+
 class App:
     """One installation, ready for commands. `close` when done."""
 
@@ -83,7 +84,7 @@ class App:
         """Sync and push on the config's schedules until asked to stop."""
         from connector import serving
 
-        return serving.run(self, stop)
+        return serving.run(self.here, stop)
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -252,7 +253,7 @@ class App:
         from connector.store import schema
 
         store = self.here.store
-        return Answer({"database": store.engine.dialect.name, "version": schema.VERSION, "state": "ready"})
+        return Answer({"database": store.engine.dialect.name, "version": schema.HEAD, "state": "ready"})
 
     def check_database(self) -> Answer:
         """Whether the database answers and is of this version; nothing is changed."""

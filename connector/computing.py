@@ -26,15 +26,13 @@ PATIENCE = 300.0  # seconds to wait for another run's computation or delivery: i
 def refresh(here: Installation, *, wait: float = PATIENCE) -> Changes:
     """Compute every KPI for every period and store what changed. Raises Busy when another run does so for too long."""
     definitions = here.config.kpis
-    if not definitions:
-        return Changes(0, 0, 0, 0)
     lease = _lease(here, wait)
     try:
         with open_snapshot(here.config.store) as snapshot:
             values = kpi.compute(
                 definitions, snapshot, here.calendar, here.config.currency, withheld=withheld(here.store)
             )
-        return kpi_store.save(here.store, values, {one.id for one in definitions}, lease=lease)
+        return kpi_store.save(here.store, values, lease=lease)
     finally:
         here.store.release(lease)
 

@@ -119,6 +119,7 @@ class _Reader:
         if not isinstance(data, dict):
             self.fault((), "expected the keys timezone, currency, sources, …; config.example.yaml shows them all")
             return None
+        data = {key: value for key, value in data.items() if value is not None}  # a key whose entries are all comments
         keys = self.model(ConfigKeys, data, ())
         sources = {name: self.source(name, keys) for name in self.names("sources")}
         destinations = {name: self.destination(name) for name in self.names("destinations")}

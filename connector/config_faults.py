@@ -21,6 +21,10 @@ _WANTED = {
     "string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false",
     "object": "a mapping", "array": "a list",
 }
+_PLAIN_WORDS = {  # of pydantic's error types
+    "model_type": "a mapping", "model_attributes_type": "a mapping", "dict_type": "a mapping", "string_type": "text",
+    "list_type": "a list",
+}
 
 
 def unknown_key(document: Document, place: Place, known: Collection[str]) -> Fault:
@@ -74,15 +78,20 @@ def _fault(
         known = {key for node in _nodes(schema, schema, location[:-1]) for key in node.get("properties", ())}
         return unknown_key(document, place, known | set(beside))
     if kind == "missing":
-        wanted = next(iter(_nodes(schema, schema, location)), {})
-        return document.fault(place, f"is missing, expected {_wanted(wanted)}")
+        wanted = dict.fromkeys(_wanted(node) for node in _nodes(schema, schema, location))
+        return document.fault(place, f"is missing, expected {' or '.join(wanted) or 'a value'}")
     if kind == "string_type" and isinstance(given, (int, float)) and document.written(place):
         return document.quote_it(place)
     if kind in ("value_error", "assertion_error"):
         text = message.split(", ", 1)[1]
-        return document.fault(place, text if "expected" in text else f"expected otherwise: {text}")
-    text = message.replace("Input should be", "expected").replace("String should", "expected text that should")
-    text = text[0].lower() + text[1:] if text else text
+        return document.fault(place, text if "expected" in text else f"not as expected: {text}")
+    if kind == "too_short":
+        return document.fault(place, "is empty, expected at least one")
+    if kind in _PLAIN_WORDS:
+        text = f"expected {_PLAIN_WORDS[kind]}"
+    else:
+        text = message.replace("Input should be", "expected").replace("String should", "expected text that should")
+        text = text[:1].lower() + text[1:]
     return document.fault(place, f"found {_KINDS.get(type(given), 'something else')}, {text}")
 
 

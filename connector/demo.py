@@ -154,10 +154,10 @@ def _six_months(demo: Demo, app: App, *, quiet: bool) -> Answer:
         answer = app.sync()
         streams = [stream for source in answer.value["sources"] for stream in source["streams"]]
         confirmed = sum(one["confirmed"] for one in answer.value["destinations"])
+        read, new, changed = (sum(one[name] for one in streams) for name in ("records", "new", "changed"))
         out.print(
-            f"{moment:%Y-%m-%d}: {events:,} events in the CRM → {sum(one['records'] for one in streams):,} records read, "
-            f"{sum(one['new'] for one in streams):,} new, {sum(one['changed'] for one in streams):,} changed "
-            f"→ {confirmed:,} values confirmed by HR ({answer.value['status']})"
+            f"{moment:%Y-%m-%d}: {events:,} events in the CRM → {read:,} records read, {new:,} new, {changed:,} "
+            f"changed → {confirmed:,} values confirmed by HR ({answer.value['status']})"
         )
     return answer
 

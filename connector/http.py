@@ -84,7 +84,7 @@ class Client:
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
         self._lock = threading.Lock()
-        self._skew = timedelta(0)
+        self._skew: timedelta | None = None
         self.requests = 0
 
     def __repr__(self) -> str:
@@ -137,8 +137,13 @@ class Client:
 
         A `Date` has whole seconds, cut off: the vendor's time is this or up to a second later; `latest` gives that.
         """
-        cut_off = timedelta(seconds=1 if latest and self._skew else 0)
-        return self.context.clock.now() + self._skew + cut_off
+        skew = self._skew or timedelta(0)
+        return self.context.clock.now() + skew + timedelta(seconds=1 if latest and skew else 0)
+
+    @property
+    def knows_vendor_clock(self) -> bool:
+        """Whether an answer has come that could have told the vendor's time."""
+        return self._skew is not None
 
     def close(self) -> None:
         """Close the connections of every thread."""
@@ -251,8 +256,10 @@ class Client:
     def _learn_clock(self, date: str | None, left: datetime, now: datetime) -> None:
         """A Date between the request's leaving and its answer's arrival, its second cut off, is no difference."""
         told = http_date(date)
-        if told is not None:
-            self._skew = timedelta(0) if left - timedelta(seconds=1) < told <= now else told - now
+        if told is None or left - timedelta(seconds=1) < told <= now:
+            self._skew = timedelta(0)
+        else:
+            self._skew = told - now
 
 
 def _worth_another_try(error: BaseException) -> bool:

@@ -151,7 +151,7 @@ class Job:
         here = self.here
         found = here.config.destinations[name]
         defined = [one for one in here.config.kpis if name in one.push]
-        values = kpi_store.values(here.store, [one.id for one in defined])
+        values = kpi_store.current(here.store, {one.id for one in defined})
         wanted = deliver.scope(values, found.periods, now=here.clock.now(), calendar=here.calendar)
         until = here.clock.now() + timedelta(seconds=max(self.wait, computing.PATIENCE))
         while True:
@@ -267,7 +267,7 @@ def run_resync(
     with started(here, "resync", progress, stop, plan.dry_run) as job:
         if reason:
             job.extra["reason"] = reason
-        job.pull({name: plan for name in unpaused(job, [source], named=True)})
+        job.pull(dict.fromkeys(unpaused(job, [source], named=True), plan))
         job.compute()
         unscheduled = [name for name, one in here.config.destinations.items() if one.schedule is None]
         job.deliver(unpaused(job, unscheduled, named=False))

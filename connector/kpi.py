@@ -243,7 +243,7 @@ class _Computation:
         expected = set(self.subjects.expected(period))
         keys = {key for key in shown if key[0] in expected} | set(found)
         for subject in expected:
-            keys |= {(subject, dimensions) for dimensions in self.subjects.combinations(subject) or ()}
+            keys |= {(subject, dimensions) for dimensions in self.subjects.combinations(subject)}
         return keys
 
     def _value(self, period: Period, subject: Subject, dimensions: tuple[str, ...], group: Group) -> KpiValue:
@@ -279,7 +279,7 @@ class _Computation:
 
 def _withheld_stages(engine: Engine, withheld: Collection[tuple[str, str]]) -> list[dict[str, str]]:
     """The stages of the withheld pipelines; a pipeline we know nothing of stands for itself, without stages."""
-    stages = engine.stages()
+    stages = engine.stages
     unknown = set(withheld) - {(stage.source, stage.pipeline_id) for stage in stages}
     return [
         {"pipeline": stage.pipeline, "stage": stage.stage, "canonical_stage": stage.canonical_stage}

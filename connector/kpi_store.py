@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, and_, bindparam, insert, select, update
+from sqlalchemy import and_, bindparam, insert, select, update
 
 from connector.model import KpiValue, Subject, canonical_json
 from connector.store import tables
@@ -32,20 +33,18 @@ class Changes(NamedTuple):
         return bool(self.new or self.changed or self.gone)
 
 
-def save(
-    store: Store, values: Iterable[KpiValue], kpis: Collection[str], *, lease: Lease | None = None
-) -> Changes:
-    """Make the stored current values of these KPIs the ones computed (for every period), and count what changed.
+def save(store: Store, values: Iterable[KpiValue], *, lease: Lease | None = None) -> Changes:
+    """Make the stored current values these (of every KPI and period), and count what changed.
 
-    A stored value that was not computed again is ended. The moment of the question (`as_of`) alone is no change.
+    A stored value that is not among them is ended. The moment of the question (`as_of`) alone is no change.
     """
-    before = {value.key: value for value in values_of(store, kpis)}
+    before = {value.key: value for value in current(store)}
     same, new, changed = 0, [], []
     for value in values:
         known = before.pop(value.key, None)
         if known is None:
             new.append(value)
-        elif _meaning(known) == _meaning(value.as_json()):
+        elif replace(known, as_of=value.as_of) == value:
             same += 1
         else:
             changed.append(value)
@@ -58,28 +57,13 @@ def save(
     return Changes(len(new), len(changed), same, len(before))
 
 
-def current(store: Store, pairs: Collection[tuple[str, str]]) -> dict[Key, dict[str, Any]]:
-    """The KPI objects stored as current for those (kpi, period) pairs, by key."""
+def current(store: Store, kpis: Collection[str] | None = None) -> list[KpiValue]:
+    """The stored current values, of these KPIs or of all, in the order of their keys."""
     table = tables.kpi_value
-    found: dict[Key, dict[str, Any]] = {}
-    for kpi in sorted({kpi for kpi, _ in pairs}):
-        periods = {period for name, period in pairs if name == kpi}
-        rows = store.rows(select(table).where(table.c.kpi == kpi, table.c.replaced_at.is_(None)))
-        found.update((_key(row), json.loads(row.object)) for row in rows if row.period in periods)
-    return found
-
-
-def values(store: Store, kpis: Collection[str], periods: Collection[str] | None = None) -> list[KpiValue]:
-    """The stored current values of these KPIs, in the order of their keys."""
-    table = tables.kpi_value
-    query = select(table.c.kpi, table.c.period, table.c.as_of, table.c.object).where(
-        table.c.kpi.in_(list(kpis)), table.c.replaced_at.is_(None)
-    )
-    found = (
-        _value(json.loads(row.object), row.as_of)
-        for row in store.rows(query)
-        if periods is None or row.period in periods
-    )
+    query = select(table.c.kpi, table.c.as_of, table.c.object).where(table.c.replaced_at.is_(None))
+    found = [
+        _value(json.loads(row.object), row.as_of) for row in store.rows(query) if kpis is None or row.kpi in kpis
+    ]
     return sorted(found, key=lambda value: value.key)  # here, since databases sort text each in its own way
 
 
@@ -119,11 +103,3 @@ def _rows(batch: Sequence[tuple[Key, KpiValue | None]], stamp: int) -> Iterator[
                 "currency": value.currency, "status": value.status, "as_of": value.as_of,
                 "object": canonical_json(value.as_json()),
             }
-
-
-def _meaning(kpi: Mapping[str, Any]) -> str:
-    return canonical_json({key: value for key, value in kpi.items() if key != "as_of"})
-
-
-def _key(row: Row[Any]) -> Key:
-    return row.kpi, row.subject_kind, row.subject_key, row.dimensions, row.period

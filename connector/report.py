@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,7 +17,8 @@ from connector.model import iso, micros
 from connector.ports import Check, Destination, Exchange, Source
 from connector.redaction import Redactor
 from connector.schedule import Schedule
-from connector.store import landing, tables
+from connector.store import landing, schema, tables
+from connector.store.store import Store
 from connector.wiring import Installation, closing
 
 # --- status ----------------------------------------------------------------------------------------------------------
@@ -178,6 +180,25 @@ def mapping_tests(here: Installation, names: Sequence[str]) -> tuple[list[dict[s
     return results, 0 if all(one["ok"] for one in results) else 1
 
 
+# --- the database ----------------------------------------------------------------------------------------------------
+
+
+def check_database(here: Installation) -> tuple[dict[str, Any], int]:
+    """Whether the database answers and is of this version. Raises StoreError when it does not answer."""
+    store = Store(here.config.store, here.clock)
+    path = store.engine.url.database
+    if store.is_sqlite and path and not Path(path).exists():
+        return {"database": "sqlite", "state": "not there yet; `connector db upgrade` makes it"}, 1
+    try:
+        with store.reading() as connection:
+            found = schema.revision(connection)
+    finally:
+        store.close()
+    state = "ready" if found == schema.HEAD else "empty" if found is None else "of another version"
+    shown = {"database": store.engine.dialect.name, "version": found, "expected_version": schema.HEAD, "state": state}
+    return shown, 0 if state == "ready" else 1
+
+
 # --- pages -----------------------------------------------------------------------------------------------------------
 
 
@@ -202,7 +223,8 @@ def page(here: Installation, id: str, record: int | None) -> dict[str, Any]:
     with closing(source):
         records = list(source.records(found.stream, exchanges))
     if record >= len(records):
-        raise ConfigError([Fault("command line", 0, "--record", f"the page has {len(records)} records, counted from 0")])
+        message = f"the page has {len(records)} records, counted from 0"
+        raise ConfigError([Fault("command line", 0, "--record", message)])
     one = records[record]
     data = msgspec.json.decode(redact.content(msgspec.json.encode(one.data)))
     return {**shown, "record_index": record, "key": one.key, "modified": iso(one.modified), "record": data}

@@ -17,6 +17,7 @@ A vendor's oddity overrides one method: `path`, `ask`, `fetch`, `rows`, `judge`,
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -133,6 +134,7 @@ class RestSource(Source):
 
     def __init__(self, name: str, settings: Any, context: Context) -> None:
         super().__init__(name, settings, context)
+        self._probing = threading.Lock()
         self.client = Client(
             settings.base_url or self.base_url,
             system=name,
@@ -200,8 +202,9 @@ class RestSource(Source):
         ]
 
     def now(self) -> datetime:
-        if self.probe and not self.client.requests:
-            self.client.get(self.path(self.probe))
+        with self._probing:  # streams ask at once, each in its thread: all must wait for the one answer
+            if self.probe and not self.client.knows_vendor_clock:
+                self.client.get(self.path(self.probe))
         return self.client.vendor_now()
 
     @property

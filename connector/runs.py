@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select, update
 
 from connector.errors import ConfigError, Fault
+from connector.model import canonical_json, iso, micros, moment
 from connector.quarantine import who
-from connector.model import canonical_json, iso, micros
 from connector.store import tables
 from connector.store.store import Store, is_alive, this_process
 
 COUNTS = ("requests", "records", "new", "changed", "unchanged", "deleted", "quarantined")
+SLOTS = ""  # the "stream" whose cursor is how far the service is with a name's schedule
 READ = ("ok", "findings")  # a stream whose window was read to its end, with or without records set aside
 
 
@@ -107,6 +109,26 @@ def _status(row: Row[Any]) -> str:
     if row.status == "running" and not is_alive(json.loads(row.summary or "{}").get("process", "")):
         return "interrupted"
     return str(row.status)
+
+
+# --- slots of the service --------------------------------------------------------------------------------------------
+
+
+def last_slot(store: Store, name: str) -> datetime | None:
+    """The last slot of a source's or destination's schedule that was done, None before the first."""
+    table = tables.cursor
+    rows = store.rows(select(table.c.state).where(table.c.source == name, table.c.stream == SLOTS))
+    return moment(json.loads(rows[0].state)["slot"]) if rows else None
+
+
+def slot_done(store: Store, name: str, slot: datetime) -> None:
+    """Note that the job of a slot has ended."""
+    table = tables.cursor
+    values = {"state": canonical_json({"slot": micros(slot)}), "updated_at": micros(store.clock.now())}
+    with store.writing() as writing:
+        mine = (table.c.source == name, table.c.stream == SLOTS)
+        if writing.execute(update(table).where(*mine).values(**values)).rowcount == 0:
+            writing.execute(insert(table).values(source=name, stream=SLOTS, **values))
 
 
 # --- pausing ---------------------------------------------------------------------------------------------------------

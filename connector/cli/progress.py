@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """Takes `(name, stream, records so far)` from any thread; `stream` is empty for a destination.
+    """Takes `(name, stream, records since the last time)` from any thread.
 
     `quiet` (JSON was asked for) shows nothing where no person watches.
     """
@@ -41,12 +41,12 @@ class Progress:
     def __call__(self, name: str, stream: str, count: int) -> None:
         key = (name, stream)
         with self._lock:
-            self._counts[key] = count
+            self._counts[key] = self._counts.get(key, 0) + count
             if self._bars is None:
                 return
             if key not in self._tasks:
                 self._tasks[key] = self._bars.add_task(f"{name} {stream}".strip(), total=None)
-            self._bars.update(self._tasks[key], completed=count)
+            self._bars.update(self._tasks[key], completed=self._counts[key])
 
 
 def _bars() -> Bars:

@@ -121,8 +121,11 @@ def run(session: Session) -> int:
 
     SIGTERM and Ctrl-C end it after the batch at hand, within 10 seconds.
     """
+    from connector.cli.tables import decided
+
+    app = session.app
     session.log(talkative=True)
     if not session.json:
         print("Running; Ctrl-C stops after the batch at hand.", file=sys.stderr)
     with session.stopping() as stop:
-        return session.app.run(stop=stop)
+        return session.show(app.run(stop=stop), decided)

@@ -66,8 +66,9 @@ def summary(console: Console, run: Mapping[str, Any]) -> None:
             console, "Destinations", ("destination", *DELIVERED),
             [(one["destination"], *(one[name] for name in DELIVERED)) for one in run["destinations"]],
         )
-    for change in run.get("changes", ()):
-        console.print(_change(change))
+    for one in run.get("destinations", ()):
+        for change in one.get("changes", ()):
+            console.print(_change({**change, "destination": one["destination"]}))
     for text in _troubles(run, streams):
         console.print(text)
     ended = f" at {run['ended_at']}" if run.get("ended_at") else ""
@@ -90,13 +91,17 @@ def _troubles(run: Mapping[str, Any], streams: Iterable[tuple[Mapping[str, Any],
 
 
 def _change(change: Mapping[str, Any]) -> str:
-    """What a dry push would send: `hr won_value NV007 2026-10: 12000 → 19000`."""
-    old = "nothing" if change["old"] is None else change["old"]
-    dimensions = "".join(f" {name}={value}" for name, value in (change.get("dimensions") or {}).items())
-    return (
-        f"{change['destination']} {change['kpi']} {change['subject']}{dimensions} {change['period']}: "
-        f"{old} → {'no data' if change['new'] is None else change['new']}"
-    )
+    """What a dry push would send: `hr won_value NV007 2026-10: value 12000.00 → 19000.00`."""
+    fields = change["fields"]
+    told = {"value": fields["value"]} if "value" in fields and fields["value"]["old"] is None else fields
+    moves = ", ".join(f"{name} {_said(move['old'])} → {_said(move['new'])}" for name, move in told.items())
+    dimensions = "".join(f" {name}={value}" for name, value in change["dimensions"].items())
+    subject = change["subject"]["name"] or change["subject"]["key"]
+    return f"{change['destination']} {change['kpi']} {subject}{dimensions} {change['period']}: {moves}"
+
+
+def _said(value: Any) -> str:
+    return "nothing" if value is None else str(value)
 
 
 def runs(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
@@ -140,7 +145,7 @@ def age(seconds: float | None) -> str:
 
 
 def stops(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
-    names = ("id", "source", "stream", "shown", "known", "started_at", "reason")
+    names = ("id", "source", "stream", "shown", "known", "at", "reason")
     table(console, "Safety stops", names, [[one.get(name) for name in names] for one in found])
     if found:
         console.print("→ connector stops accept ID, or connector stops refuse ID --reason TEXT")

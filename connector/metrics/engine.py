@@ -135,15 +135,6 @@ class Engine:
         found = self._rows(f"SELECT min({column}) FROM {table}")[0][0]
         return self.known.as_of if found is None else int(found)
 
-    def stages(self) -> list[StageRow]:
-        """Every stage, in the order of its pipeline."""
-        return [
-            StageRow(*row)
-            for row in self._rows(
-                "SELECT source, pipeline_id, pipeline, stage, canonical, kind, archived FROM stage ORDER BY stage_no"
-            )
-        ]
-
     # --- loading -----------------------------------------------------------------------------------------------------
 
     def _load(self, rates: Iterable[Rate]) -> None:
@@ -169,6 +160,12 @@ class Engine:
             **{owner: "" for person in self.people.persons for owner in person.owners},
             **{owner.key: owner.email for owner in self.owners},
         }
+        self.stages = [
+            StageRow(*row)
+            for row in self._rows(
+                "SELECT source, pipeline_id, pipeline, stage, canonical, kind, archived FROM stage ORDER BY stage_no"
+            )
+        ]
         self.stays = self._stays(emails)
         self._table(
             "team_stay", {"owner": "VARCHAR", "since": "BIGINT", "until": "BIGINT", "team": "VARCHAR"},

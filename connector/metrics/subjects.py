@@ -22,6 +22,7 @@ class Subjects:
         self.engine, self.question = engine, question
         self._names = _names(engine)
         self._owners_of = _owners_of(engine)
+        self._combinations: dict[str, list[tuple[str, ...]]] = {}
 
     def named(self, kind: str, key: str) -> Subject:
         """The subject of a group, with its name."""
@@ -72,25 +73,29 @@ class Subjects:
         return list(dict.fromkeys(stage.pipeline for stage in self._stages()))
 
     def _stages(self) -> list[StageRow]:
-        return [stage for stage in self.engine.stages() if all(
+        return [stage for stage in self.engine.stages if all(
             _of_stage(stage, name) in allowed
             for name, allowed in self.question.where.items() if name in STAGE_DIMENSIONS
         )]
 
-    def combinations(self, subject: Subject) -> list[tuple[str, ...]] | None:
-        """The dimensions every such subject has a value for; None where only those with members are shown."""
+    def combinations(self, subject: Subject) -> list[tuple[str, ...]]:
+        """The dimensions every such subject has a value for; elsewhere only those with members are shown."""
+        pipeline = subject.key if subject.kind == "pipeline" else ""
+        if pipeline not in self._combinations:
+            self._combinations[pipeline] = list(dict.fromkeys(self._of_stages(pipeline)))
+        return self._combinations[pipeline]
+
+    def _of_stages(self, pipeline: str) -> Iterator[tuple[str, ...]]:
         by, metric = self.question.by, self.question.metric
         if not by:
-            return [()]
-        if not set(by) <= set(STAGE_DIMENSIONS) or not (metric.always_by == "stage" or metric.kind == "S"
-                                                        or by == ("pipeline",)):
-            return None
-        return list(dict.fromkeys(
-            tuple(_of_stage(stage, name) for name in by)
-            for stage in self._stages()
-            if not stage.is_archived and (stage.kind == "open" or not metric.open_stages)
-            and (subject.kind != "pipeline" or subject.key == stage.pipeline)
-        ))
+            yield ()
+        is_by_stage = metric.always_by == "stage" or metric.kind == "S" or by == ("pipeline",)
+        if not is_by_stage or not set(by) <= set(STAGE_DIMENSIONS):
+            return
+        for stage in self._stages():
+            counts = not stage.is_archived and (stage.kind == "open" or not metric.open_stages)
+            if by and counts and pipeline in {"", stage.pipeline}:
+                yield tuple(_of_stage(stage, name) for name in by)
 
 
 def _of_stage(stage: StageRow, name: str) -> str:
@@ -102,7 +107,7 @@ def _names(engine: Engine) -> Mapping[tuple[str, str], str]:
     names.update({("person", person.code): person.name for person in engine.people.persons})
     for kind in ("owner", "team", "pipeline"):
         names[kind, NOBODY] = f"no {kind}"
-    for stage in engine.stages():
+    for stage in engine.stages:
         names["pipeline", stage.pipeline] = stage.pipeline
     for stays in engine.stays.values():
         names.update({("team", stay.team): stay.team for stay in stays})

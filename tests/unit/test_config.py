@@ -191,6 +191,20 @@ def test_an_unset_variable_is_the_only_fault_of_its_key(folder):
     assert [fault.split(": ")[1] for fault in found] == ["currency", "sources.crm.adapter"]
 
 
+def test_lists_and_mappings_in_the_wrong_place_are_said_in_plain_words(folder):
+    assert faults(folder, GOOD + "kpis: [5]\nguard: 3\nfx: [1]\ndestinations: {hr: }\n") == [
+        "8: kpis[0]: found a number, expected a mapping",
+        "9: guard: found a number, expected a mapping",
+        "10: fx: found a list, expected a mapping",
+        "11: destinations.hr: expected keys below the name, at least adapter",
+    ]
+    assert "4: sources: is empty, expected at least one" in faults(folder, "\n\n\nsources: {}\n")
+
+
+def test_a_key_whose_entries_are_all_comments_is_as_good_as_absent(folder):
+    assert load(folder, GOOD + "destinations:\n#  hr:\nkpis:\n#  - id: x\n").destinations == {}
+
+
 @pytest.mark.parametrize("text", ["", "- 1\n", "just text\n"])
 def test_a_file_that_is_no_config_is_a_fault(folder, text):
     assert "config.example.yaml" in faults(folder, text)[0]

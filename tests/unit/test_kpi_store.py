@@ -16,8 +16,6 @@ from connector.store import tables
 from connector.store.store import Store
 from connector.testing import FakeClock
 
-MARCH = {("won_value", "2026-03")}
-
 
 @pytest.fixture
 def store(store_url: str, clock: FakeClock) -> Iterator[Store]:
@@ -40,15 +38,15 @@ def rows(store: Store) -> int:
 
 
 def test_the_same_value_at_a_later_moment_makes_no_row(store: Store) -> None:
-    assert kpi_store.save(store, [value()], MARCH) == Changes(1, 0, 0, 0)
-    assert kpi_store.save(store, [value(as_of=2)], MARCH) == Changes(0, 0, 1, 0)
+    assert kpi_store.save(store, [value()]) == Changes(1, 0, 0, 0)
+    assert kpi_store.save(store, [value(as_of=2)]) == Changes(0, 0, 1, 0)
     assert rows(store) == 1
 
 
 def test_a_changed_value_ends_its_row_where_the_new_one_begins(store: Store, clock: FakeClock) -> None:
-    kpi_store.save(store, [value()], MARCH)
+    kpi_store.save(store, [value()])
     clock.advance(hours=1)
-    assert kpi_store.save(store, [value(amount="19000.00")], MARCH) == Changes(0, 1, 0, 0)
+    assert kpi_store.save(store, [value(amount="19000.00")]) == Changes(0, 1, 0, 0)
     table = tables.kpi_value
     old, new = store.rows(select(table).order_by(table.c.seen_at))
     assert (old.value, new.value) == ("12000.00", "19000.00")
@@ -56,21 +54,21 @@ def test_a_changed_value_ends_its_row_where_the_new_one_begins(store: Store, clo
 
 
 def test_a_value_that_is_no_more_is_ended_and_can_come_back(store: Store) -> None:
-    kpi_store.save(store, [value("NV001"), value("NV002")], MARCH)
-    assert kpi_store.save(store, [value("NV001")], MARCH) == Changes(0, 0, 1, 1)
-    assert kpi_store.save(store, [value("NV001"), value("NV002")], MARCH) == Changes(1, 0, 1, 0)
-    assert [one.subject.key for one in kpi_store.values(store, ["won_value"])] == ["NV001", "NV002"]
+    kpi_store.save(store, [value("NV001"), value("NV002")])
+    assert kpi_store.save(store, [value("NV001")]) == Changes(0, 0, 1, 1)
+    assert kpi_store.save(store, [value("NV001"), value("NV002")]) == Changes(1, 0, 1, 0)
+    assert [one.subject.key for one in kpi_store.current(store, {"won_value"})] == ["NV001", "NV002"]
 
 
-def test_values_of_what_was_not_computed_stay(store: Store) -> None:
-    kpi_store.save(store, [value()], MARCH)
-    assert not kpi_store.save(store, [], {("won_value", "2026-04"), ("won_count", "2026-03")}).any
-    assert len(kpi_store.values(store, ["won_value"])) == 1
+def test_the_values_of_a_kpi_that_is_no_longer_defined_are_ended(store: Store) -> None:
+    kpi_store.save(store, [value(kpi="old"), value()])
+    assert kpi_store.save(store, [value()]) == Changes(0, 0, 1, 1)
+    assert [one.kpi for one in kpi_store.current(store)] == ["won_value"]
 
 
 def test_more_values_than_one_batch_are_all_written(store: Store) -> None:
     many = [value(f"NV{number:05}") for number in range(kpi_store.BATCH + 3)]
-    assert kpi_store.save(store, many, MARCH).new == len(many)
+    assert kpi_store.save(store, many).new == len(many)
     assert rows(store) == len(many)
 
 
@@ -79,8 +77,8 @@ def test_a_stored_value_comes_back_whole(store: Store) -> None:
         dimensions={"stage": "demo"}, interval=("1", "2"), options={"credit": "split"}, left_out_rate=2,
         target="15000.00", attainment="0.800000", amount=None,
     )
-    kpi_store.save(store, [whole], MARCH)
-    assert kpi_store.values(store, ["won_value"]) == [whole]
+    kpi_store.save(store, [whole])
+    assert kpi_store.current(store, {"won_value"}) == [whole]
 
 
 def test_a_late_computation_writes_nothing_after_its_lease_went_to_another(store: Store, clock: FakeClock) -> None:
@@ -88,5 +86,5 @@ def test_a_late_computation_writes_nothing_after_its_lease_went_to_another(store
     store.release(lease)
     store.acquire("kpi")
     with pytest.raises(LeaseLost):
-        kpi_store.save(store, [value()], MARCH, lease=lease)
+        kpi_store.save(store, [value()], lease=lease)
     assert rows(store) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -174,6 +175,18 @@ def test_a_page_is_read_at_the_vendors_time(vendor: Any, clock: FakeClock, answe
     (page,) = source.read("deals", EVERYTHING)
     assert source.now() == clock.now() - timedelta(hours=1)
     assert page.read_at == source.now() + timedelta(seconds=1)
+
+
+def test_streams_that_ask_for_the_time_at_once_all_get_the_vendors(vendor: Any, clock: FakeClock, answer: Any) -> None:
+    class Probing(Acme):
+        probe = "/me"
+
+    vendor.answers = [answer(headers={"Date": "Mon, 02 Mar 2026 07:00:00 GMT"})]
+    source = Probing("acme", AcmeSettings(base_url=vendor.url, token=SecretStr("t-secret")), context(clock))
+    with ThreadPoolExecutor(5) as threads:
+        times = list(threads.map(lambda _: source.now(), range(5)))
+    assert times == [clock.now() - timedelta(hours=1)] * 5
+    assert len(vendor.asked) == 1
 
 
 def test_a_token_in_a_next_link_is_neither_stored_nor_sent_twice(vendor: Any, clock: FakeClock, answer: Any) -> None:

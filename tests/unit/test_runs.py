@@ -24,7 +24,7 @@ def store(store_url: str, clock: FakeClock) -> Iterator[Store]:
 
 
 def summary(status: str = "ok", **stream: object) -> dict[str, object]:
-    counts = {name: 0 for name in runs.COUNTS}
+    counts = dict.fromkeys(runs.COUNTS, 0)
     line = {"stream": "deals", "status": status, **counts, "cursor": None, "error": None, **stream}
     return {"status": status, "sources": [{"source": "crm", "status": status, "streams": [line]}], "destinations": []}
 

@@ -1,0 +1,61 @@
+"""`connector run`: every source and destination with a schedule as a job of the service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from connector import jobs, runs, service
+from connector.errors import ConfigError, Fault
+from connector.schedule import Schedule
+from connector.service import Job
+from connector.wiring import Answer, Installation, Stop
+
+
+def run(here: Installation, stop: Stop) -> Answer:
+    """Sync and push on the config's schedules until asked to stop; 1 when work at hand had to be left.
+
+    Raises ConfigError for faults and when nothing has a schedule, StoreError when the store does not answer at first.
+    """
+    here.mappings()
+    found = runner(here, stop)
+    if not found.jobs:
+        message = 'no source and no destination has one, so there is nothing to run; write e.g. schedule: "*/15 * * * *"'
+        raise ConfigError([Fault(here.config.file, 0, "schedule", message)])
+    all_ended = service.run(found, stop)
+    return Answer({"state": "stopped", "all_ended": all_ended}, 0 if all_ended else 1)
+
+
+def runner(here: Installation, stop: Stop) -> service.Runner:
+    """The service's jobs, and where it was: a restart goes on with the first slot that is not done."""
+    store = here.store
+    made = [_job(name, one.schedule, _syncing(here, name, stop)) for name, one in here.config.sources.items()]
+    made += [_job(name, one.schedule, _pushing(here, name, stop)) for name, one in here.config.destinations.items()]
+    return service.Runner(
+        [job for job in made if job is not None],
+        clock=here.clock,
+        zone=here.zone,
+        last_slot=lambda name: runs.last_slot(store, name),
+        slot_done=lambda name, slot: runs.slot_done(store, name, slot),
+        paused=lambda: runs.paused(store),
+    )
+
+
+def _job(name: str, when: Schedule | None, work: Callable[[datetime], bool]) -> Job | None:
+    return None if when is None else Job(name, when, work)
+
+
+def _syncing(here: Installation, name: str, stop: Stop) -> Callable[[datetime], bool]:
+    def work(_slot: datetime) -> bool:
+        jobs.run_sync(here, [name], stop=stop)
+        return not stop()
+
+    return work
+
+
+def _pushing(here: Installation, name: str, stop: Stop) -> Callable[[datetime], bool]:
+    def work(_slot: datetime) -> bool:
+        jobs.run_push(here, [name], stop=stop)
+        return not stop()
+
+    return work
