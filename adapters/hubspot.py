@@ -69,7 +69,7 @@ class HubSpot(RestSource):
     pipelines = Stream(path="pipelines/deals", records="results")
     companies = Objects(
         path="objects/companies", records="results", cursor="updatedAt", since="hs_lastmodifieddate",
-        one="objects/companies/{id}", complete=True, pages=AFTER,
+        one="objects/companies/{id}", pages=AFTER,
         properties=("name", "domain", "createdate", "hubspot_owner_id"),
     )
     contacts = companies.replace(

@@ -180,7 +180,9 @@ class App:
 
         return jobs.retry_quarantined(self.here, self._items(items))
 
-    def quarantine_decide(self, decision: Literal["accept", "drop"], items: Sequence[str], reason: str | None) -> Answer:
+    def quarantine_decide(
+        self, decision: Literal["accept", "drop"], items: Sequence[str], reason: str | None = None
+    ) -> Answer:
         """Settle records set aside: known and left so, or never wanted."""
         from connector import quarantine
 

@@ -51,10 +51,8 @@ def _lease(here: Installation, wait: float) -> Lease:
 def withheld(store: Store) -> list[tuple[str, str]]:
     """The (source, pipeline id) of pipelines with a record whose stage nobody mapped."""
     table = tables.quarantine
-    rows = store.rows(
-        select(table.c.source, table.c.pipeline).where(table.c.state == "open", table.c.pipeline.is_not(None)).distinct()
-    )
-    return [(row.source, row.pipeline) for row in rows]
+    query = select(table.c.source, table.c.pipeline).where(table.c.state == "open", table.c.pipeline.is_not(None))
+    return [(row.source, row.pipeline) for row in store.rows(query.distinct())]
 
 
 def persons(here: Installation) -> dict[str, dict[str, str]]:
@@ -77,7 +75,7 @@ def ask(
     here: Installation, wanted: str | None, *, period: str | None = None, subject: str | None = None,
     by: Mapping[str, str] | None = None, as_of: str | None = None, options: Mapping[str, str] | None = None,
 ) -> list[KpiValue]:
-    """The values of one KPI or all, computed now as known now or at `as_of`. Raises ConfigError for what is not there."""
+    """The values of one KPI or all, computed now, as known now or at `as_of`. Raises ConfigError for unknown names."""
     definitions = _definitions(here, wanted, by or {}, options or {})
     moment = None if as_of is None else instant(as_of, here.calendar)
     names = _periods(here, definitions, period, moment)

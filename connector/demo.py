@@ -8,6 +8,7 @@ up: deals move on and every few seconds a sync follows.
 from __future__ import annotations
 
 import csv
+import json as json_
 import os
 import shutil
 import sys
@@ -45,10 +46,7 @@ sources:
     mapping: demo
     base_url: {crm}
     token: ${{DEMO_CRM_TOKEN}}
-    properties:
-      deals: [split_owner_1, split_share_1, split_owner_2, split_share_2, closed_lost_reason, dealtype]
-      contacts: [hs_lead_status, hs_analytics_source, hs_lifecyclestage_marketingqualifiedlead_date,
-        hs_lifecyclestage_salesqualifiedlead_date, disqualified_at, disqualified_reason]
+    properties: {properties}
 destinations:
   hr:
     adapter: rest
@@ -99,7 +97,9 @@ class Demo:
         """Both fakes up, the files written, the App loaded."""
         with self.crm, self.hr:
             (self.folder / "config.yaml").write_text(
-                CONFIG.format(zone=world.ZONE, currency=world.CURRENCY, crm=self.crm.url, hr=self.hr.url),
+                CONFIG.format(zone=world.ZONE, currency=world.CURRENCY, crm=self.crm.url, hr=self.hr.url,
+                    properties=json_.dumps({kind: list(names) for kind, names in world.OWN_PROPERTIES.items()}),
+                ),
                 encoding="utf-8",
             )
             _write_csv(self.folder / "people.csv", world.people_rows(self.plan))

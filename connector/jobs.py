@@ -94,10 +94,10 @@ class Job:
         for result in self.sources:
             if isinstance(result.error, StoreError):
                 raise result.error
-        failed = [stream for result in self.sources for stream in result.streams if stream.exit_code == StoreError.exit_code]
-        if failed:
-            raise StoreError(failed[0].error or "the store failed")
         streams = [stream for result in self.sources for stream in result.streams]
+        for stream in streams:
+            if stream.exit_code == StoreError.exit_code:
+                raise StoreError(stream.error or "the store failed")
         if streams and all(stream.exit_code == BUSY for stream in streams):
             raise Busy(streams[0].error or "every stream is being read by another run")
 

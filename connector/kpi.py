@@ -209,6 +209,10 @@ def _wanted(engine: Engine, subject: str | Subject | None) -> set[tuple[str, str
     }
 
 
+_Key = tuple[str, str, tuple[str, ...]]  # subject kind and key, dimensions
+_EMPTY = Group(0, "", "", ())
+
+
 class _Computation:
     """One KPI over its periods."""
 
@@ -221,55 +225,48 @@ class _Computation:
         self.subjects = Subjects(engine, self.question)
         self.withheld = _withheld_stages(engine, withheld)
         self.unit, self.currency = unit(self.question, engine.currency)
+        self.empty = numbers(self.question, _EMPTY, engine.currency)
 
     def values(self) -> Iterator[KpiValue]:
         """Every value: of the groups that have members, and of those who have a value without."""
-        groups: dict[int, dict[tuple[Subject, tuple[str, ...]], Group]] = {}
-        shown: dict[tuple[Subject, tuple[str, ...]], None] = {}
+        found: list[dict[_Key, Group]] = [{} for _ in self.question.periods]
         for group in self.engine.groups(self.question):
-            key = self.subjects.named(group.kind, group.key), group.dimensions
-            groups.setdefault(group.period, {})[key] = group
-            shown[key] = None
-        for place, period in enumerate(self.question.periods):
-            found = groups.get(place, {})
-            for subject, dimensions in sorted(self._keys(period, found, shown), key=_order):
-                group = found.get((subject, dimensions)) or Group(place, subject.kind, subject.key, dimensions)
-                yield self._value(period, subject, dimensions, group)
+            found[group.period][group.kind, group.key, group.dimensions] = group
+        shown: dict[tuple[str, str], set[tuple[str, ...]]] = {}
+        for kind, key, dimensions in (key for groups in found for key in groups):
+            shown.setdefault((kind, key), set()).add(dimensions)
+        for period, groups in zip(self.question.periods, found, strict=True):
+            keys = set(groups)
+            for kind, key in self.subjects.expected(period):
+                keys |= {(kind, key, cut) for cut in self.subjects.combinations(kind, key)}
+                keys |= {(kind, key, cut) for cut in shown.get((kind, key), ())}
+            yield from (self._value(period, key, groups.get(key)) for key in sorted(keys))
 
-    def _keys(
-        self, period: Period, found: Collection[tuple[Subject, tuple[str, ...]]],
-        shown: Collection[tuple[Subject, tuple[str, ...]]],
-    ) -> set[tuple[Subject, tuple[str, ...]]]:
-        expected = set(self.subjects.expected(period))
-        keys = {key for key in shown if key[0] in expected} | set(found)
-        for subject in expected:
-            keys |= {(subject, dimensions) for dimensions in self.subjects.combinations(subject)}
-        return keys
-
-    def _value(self, period: Period, subject: Subject, dimensions: tuple[str, ...], group: Group) -> KpiValue:
+    def _value(self, period: Period, key: _Key, group: Group | None) -> KpiValue:
         metric, as_of = self.question.metric, self.engine.known.as_of
-        cut = dict(zip(self.question.by, dimensions, strict=True))
-        is_withheld = bool(self.withheld) and self._touches(subject, cut)
+        cut = dict(zip(self.question.by, key[2], strict=True))
+        is_withheld = bool(self.withheld) and self._touches(key, cut)
         if is_withheld or (metric.kind == "S" and period.start > as_of):  # a stock of the future is not known
             given = Numbers(None)
         else:
-            given = numbers(self.question, group, self.engine.currency)
+            given = self.empty if group is None else numbers(self.question, group, self.engine.currency)
+        group = group or _EMPTY
         return KpiValue(
-            kpi=self.definition.id, metric=metric.id, subject=subject, dimensions=cut, period=period.name,
-            period_start=period.start_on.isoformat(), period_end=period.end_on.isoformat(), value=given.value,
-            unit=self.unit, currency=self.currency, numerator=given.numerator, denominator=given.denominator,
-            as_of=as_of, status="withheld" if is_withheld else "open",
+            kpi=self.definition.id, metric=metric.id, subject=self.subjects.named(*key[:2]), dimensions=cut,
+            period=period.name, period_start=period.start_on.isoformat(), period_end=period.end_on.isoformat(),
+            value=given.value, unit=self.unit, currency=self.currency, numerator=given.numerator,
+            denominator=given.denominator, as_of=as_of, status="withheld" if is_withheld else "open",
             left_out_amount=group.without_amount if self.question.counts_money else 0,
             left_out_rate=group.without_rate if self.question.counts_money else 0,
             left_out_duration=group.without_duration, interval=given.interval, open_share=given.open_share,
             options=self.question.options, catalogue_version=metric.version,
         )
 
-    def _touches(self, subject: Subject, dimensions: Mapping[str, str]) -> bool:
+    def _touches(self, key: _Key, dimensions: Mapping[str, str]) -> bool:
         """Whether a record of a withheld pipeline could be in this value."""
         if self.question.metric.id == "lead_volume" and not {"pipeline"} & {*self.question.where, *self.question.by}:
             return False
-        named = {**dimensions, **({"pipeline": subject.key} if subject.kind == "pipeline" else {})}
+        named = {**dimensions, **({"pipeline": key[1]} if key[0] == "pipeline" else {})}
         return any(
             all(stage.get(name) == word for name, word in named.items() if name in stage)
             and all(stage[name] in words for name, words in self.question.where.items() if name in stage)
@@ -285,7 +282,3 @@ def _withheld_stages(engine: Engine, withheld: Collection[tuple[str, str]]) -> l
         {"pipeline": stage.pipeline, "stage": stage.stage, "canonical_stage": stage.canonical_stage}
         for stage in stages if (stage.source, stage.pipeline_id) in withheld
     ] + [{"pipeline": pipeline, "stage": "", "canonical_stage": ""} for _, pipeline in unknown]
-
-
-def _order(key: tuple[Subject, tuple[str, ...]]) -> tuple[str, str, tuple[str, ...]]:
-    return key[0].kind, key[0].key, key[1]

@@ -1,4 +1,4 @@
-"""The history of computed KPI values: a row is written only when a value changed, so any older answer is still there."""
+"""The history of computed KPI values: a row is written only on change, so any older answer is still there."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ class Ledger:
         moved = self._report(record)
         effects = {self._version(record, entry) for entry in record.entries}
         effects.add(self._vanished_items(record))
-        if "new" in effects:
+        if "new" in effects or (moved and not record.entries):
             self.changes.new += 1
         elif "deleted" in effects:
             self.changes.deleted += 1
@@ -193,7 +193,7 @@ class Ledger:
         made = self._put(key, values, text, record, item=entry.item, seen_at=entry.seen_at)
         if entry.entity == "deal":
             self._observe(record, row if mine else None, made)
-        return "new" if row is None or row["gone"] is not None else "changed"
+        return "new" if not mine or row is None or row["gone"] is not None else "changed"
 
     def _put(
         self, key: tuple[str, str], values: Row, parts: str, record: Mapped, *, item: int | None = None,

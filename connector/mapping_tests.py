@@ -112,17 +112,14 @@ def _readings(source_mapping: SourceMapping, entity: str, field: str, row: Row) 
         return []
     declared = ENTITIES[entity].fields.get(field)
     kind = declared.kind if declared else Kind.TEXT
-    if kind is Kind.MONEY:
-        return [str(Decimal(value) / MONEY_SCALE)]
-    if kind is Kind.RATIO:
-        return [str(Decimal(value) / RATIO_SCALE)]
+    if scale := {Kind.MONEY: MONEY_SCALE, Kind.RATIO: RATIO_SCALE}.get(kind):
+        return [str(Decimal(value) / scale)]
     if kind is Kind.INSTANT:
         return [str(iso(value))]
     if kind is Kind.FLAG:
         return ["true" if value else "false", "yes" if value else "no"]
-    if kind is Kind.REFERENCE:
-        return [str(value), str(value).removeprefix(f"{source_mapping.source}:")]
-    return [str(value), *_names(source_mapping, entity, field, row)]
+    own = str(value).removeprefix(f"{source_mapping.source}:") if kind is Kind.REFERENCE else str(value)
+    return [str(value), own, *_names(source_mapping, entity, field, row)]
 
 
 def _names(source_mapping: SourceMapping, entity: str, field: str, row: Row) -> list[str]:

@@ -67,8 +67,8 @@ class Stream:
     """One readable collection of a source.
 
     `cursor` is true when it can be read by time of change (else each sync reads the whole); `by_id` when single
-    records can be asked for; `complete` when a finished whole read shows every record there is, so that missing ones
-    are deleted (guarded).
+    records can be asked for; `complete` when a finished whole read (each sync without cursor, else `resync --full`)
+    shows every record there is, so that missing ones are deleted (guarded).
     """
 
     name: str

@@ -38,7 +38,7 @@ class Directory:
         if len(found) == 1:
             return next(iter(found))
         if found:
-            raise Unusable(f"{len(found)} employees of the destination have this e-mail, expected one; correct it there")
+            raise Unusable(f"{len(found)} employees there have this e-mail, expected one; correct it there")
         raise Unusable(
             "the destination has no employee of this code or e-mail; correct the people file, or add the employee there"
         )

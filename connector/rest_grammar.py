@@ -142,6 +142,10 @@ class Update(Part):
     def method(self) -> str:
         return "PATCH" if self.patch is not None else "PUT"
 
+    @property
+    def address(self) -> str:
+        return self.patch if self.patch is not None else str(self.put)
+
 
 class Send(Part):
     """Where values go. With `rows` many in one call, as a list under that key (`@`: the bare list)."""
@@ -156,6 +160,10 @@ class Send(Part):
     def _one(self) -> Send:
         _one_of(self, "post", "put")
         return self
+
+    @property
+    def method(self) -> str:
+        return "POST" if self.post is not None else "PUT"
 
     @property
     def address(self) -> str:

@@ -66,7 +66,7 @@ def _bound(
 def named(
     source_mapping: SourceMapping, ids: Sequence[str], streams: Sequence[str] | None
 ) -> dict[str, list[str]]:
-    """Which records of which stream: `STREAM:ID`, else of the one stream asked for, else of the one that makes deals."""
+    """Which records of which stream: `STREAM:ID`, else of the stream asked for, else of the one that makes deals."""
     known = source_mapping.streams()
     makes_deals = (
         stream for stream in known for entry in source_mapping.entries[stream]

@@ -86,12 +86,12 @@ def last_success(store: Store) -> dict[tuple[str, str], int]:
     """When each (source, stream) was last read to its end by a sync: microseconds."""
     stream, run = tables.run_stream, tables.run
     rows = store.rows(
-        select(stream.c.source, stream.c.stream, func.max(run.c.ended_at))
+        select(stream.c.source, stream.c.stream, func.max(run.c.ended_at).label("ended_at"))
         .join(run, run.c.id == stream.c.run)
         .where(stream.c.status.in_(READ), run.c.command == "sync")
         .group_by(stream.c.source, stream.c.stream)
     )
-    return {(source, name): ended_at for source, name, ended_at in rows}
+    return {(row.source, row.stream): row.ended_at for row in rows}
 
 
 def _as_json(row: Row[Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ def run(here: Installation, stop: Stop) -> Answer:
     here.mappings()
     found = runner(here, stop)
     if not found.jobs:
-        message = 'no source and no destination has one, so there is nothing to run; write e.g. schedule: "*/15 * * * *"'
+        message = 'no source and no destination has one, so nothing would run; write one, such as "*/15 * * * *"'
         raise ConfigError([Fault(here.config.file, 0, "schedule", message)])
     all_ended = service.run(found, stop)
     return Answer({"state": "stopped", "all_ended": all_ended}, 0 if all_ended else 1)

@@ -182,7 +182,8 @@ class StreamRun:
             return
         lease = self._lease()
         try:
-            if self.plan.mode in ("sync", "full") and self.stream.complete:
+            full = self.plan.mode == "full" or (self.plan.mode == "sync" and not self.stream.cursor)
+            if full and self.stream.complete:
                 self._full_pass(lease)
             elif self.plan.mode == "sync":
                 self._windows(lease)

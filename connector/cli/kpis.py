@@ -9,7 +9,8 @@ from decimal import Decimal
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from connector.model import canonical_json
+from connector.cli.tables import table, when
+from connector.metrics.catalogue import CATALOGUE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,8 +20,6 @@ Kpi = Mapping[str, Any]
 
 def tables(console: Console, values: Sequence[Kpi]) -> None:
     """One table for each KPI and period: whose, which part, how much, and the target where there is one."""
-    from connector.cli.tables import table
-
     if not values:
         console.print("no KPI has a value there")
     for (kpi, period), group in groupby(values, key=lambda value: (value["kpi"], value["period"])):
@@ -45,9 +44,10 @@ def tables(console: Console, values: Sequence[Kpi]) -> None:
 
 def _title(kpi: str, period: str, value: Kpi) -> str:
     unit = value["currency"] or {"0..1": "percent"}.get(value["unit"], value["unit"])
-    until = "" if value["status"] == "frozen" else f", as of {value['as_of']}"
-    options = ", ".join(f"{name} {said}" for name, said in value["options"].items())
-    return f"{kpi}, {period}, {unit}{until}" + (f" ({options})" if options else "")
+    as_of = "" if value["status"] == "frozen" else f", as of {when(value['as_of'])}"
+    usual = CATALOGUE[value["metric"]].default_options if value["metric"] in CATALOGUE else {}
+    chosen = ", ".join(f"{name} {said}" for name, said in value["options"].items() if usual.get(name) != said)
+    return f"{kpi} · {period} · {unit}{f' · {chosen}' if chosen else ''}{as_of}"
 
 
 def readable(value: Kpi, field: str) -> str:
@@ -78,29 +78,10 @@ def _note(value: Kpi) -> str:
     return ", ".join(said)
 
 
-COLUMNS = (
-    "kpi", "metric", "subject_kind", "subject_key", "subject_name", "dimensions", "period", "period_start",
-    "period_end", "value", "unit", "currency", "numerator", "denominator", "as_of", "view", "status",
-    "restated_value", "adjustments", "left_out_amount", "left_out_rate", "interval", "open_share", "options",
-    "catalogue_version", "target", "attainment",
-)
-
-
 def csv_text(_console: Console, values: Iterable[Kpi]) -> None:
-    """The values as CSV on standard output: the KPI object flattened as destination `file` has it."""
-    writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
+    """The values as CSV on standard output, with the columns of destination `file`."""
+    from connector.outgoing import FLAT, flat
+
+    writer = csv.DictWriter(sys.stdout, FLAT, lineterminator="\n")
     writer.writeheader()
     writer.writerows(flat(value) for value in values)
-
-
-def flat(value: Kpi) -> dict[str, Any]:
-    """One KPI object as one row: subject and left_out in columns of their own, the rest of depth as JSON text."""
-    subject, left_out = value["subject"], value["left_out"]
-    deep = {name: canonical_json(value[name]) for name in ("dimensions", "options")}
-    interval = None if value["interval"] is None else canonical_json(value["interval"])
-    row = {name: value[name] for name in COLUMNS if name in value}
-    return {
-        **row, **deep, "interval": interval,
-        "subject_kind": subject["kind"], "subject_key": subject["key"], "subject_name": subject["name"],
-        "left_out_amount": left_out["amount"], "left_out_rate": left_out["rate"],
-    }

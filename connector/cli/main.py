@@ -23,7 +23,7 @@ COMMANDS = (running, asking, deciding, setting_up)
 
 
 @command(cli)
-def connector(session: Session) -> int:
+def connector(_session: Session) -> int:
     """Sales pipelines in, KPI values that HR can pay on out."""
     raise UsageError("a command is missing; `connector --help` lists them")
 

@@ -19,7 +19,8 @@ from connector.cli.values import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from connector.app import Answer, App
+    from connector.app import App
+    from connector.wiring import Answer
 
 cli = typer.Typer(
     name="connector",
@@ -96,7 +97,7 @@ class Session:
             asked.set()
             signal.signal(number, former[number])
 
-        former = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        former: dict[int, Any] = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield asked.is_set
         finally:

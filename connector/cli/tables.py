@@ -15,7 +15,7 @@ DELIVERED = ("owed", "confirmed", "refused", "unanswered", "dead")
 
 
 def table(console: Console, title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """One table; columns of numbers stand to the right. Without rows only the title is printed, with "none"."""
+    """A title and a table; columns of numbers stand to the right. Without rows the title says "none"."""
     from rich import box
     from rich.table import Table
 
@@ -23,7 +23,8 @@ def table(console: Console, title: str, columns: Sequence[str], rows: Iterable[S
     if not cells:
         console.print(f"{title}: none")
         return
-    made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    console.print(title, style="bold")
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for place, name in enumerate(columns):
         numbers = all(row[place] == "" or _is_number(row[place]) for row in cells)
         made.add_column(name, justify="right" if numbers else "left", overflow="fold")
@@ -57,7 +58,7 @@ def summary(console: Console, run: Mapping[str, Any]) -> None:
             console, f"Run {run['run']}", ("source", "stream", "status", *COUNTS, "read up to"),
             [
                 (source["source"], stream["stream"], stream.get("status"), *(stream[name] for name in COUNTS),
-                 stream["cursor"])
+                 when(stream["cursor"]))
                 for source, stream in streams
             ],
         )
@@ -71,7 +72,7 @@ def summary(console: Console, run: Mapping[str, Any]) -> None:
             console.print(_change({**change, "destination": one["destination"]}))
     for text in _troubles(run, streams):
         console.print(text)
-    ended = f" at {run['ended_at']}" if run.get("ended_at") else ""
+    ended = f" at {when(run['ended_at'])}" if run.get("ended_at") else ""
     console.print(f"{run['status']}{ended}")
 
 
@@ -106,7 +107,8 @@ def _said(value: Any) -> str:
 
 def runs(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
     names = ("run", "command", "status", "started_at", "ended_at")
-    table(console, "Runs", names, [[run[name] for name in names] for run in found])
+    rows = [[run["run"], run["command"], run["status"], when(run["started_at"]), when(run["ended_at"])] for run in found]
+    table(console, "Runs", names, rows)
 
 
 def status(console: Console, now: Mapping[str, Any]) -> None:
@@ -115,7 +117,7 @@ def status(console: Console, now: Mapping[str, Any]) -> None:
         console, "Sources", ("source", "adapter", "last success", "age", "streams", "paused"),
         [
             (
-                one["source"], one["adapter"], one["last_success_at"] or "never", age(one["age_seconds"]),
+                one["source"], one["adapter"], when(one["last_success_at"]) or "never", age(one["age_seconds"]),
                 len(one["streams"]), one.get("paused"),
             )
             for one in now["sources"]
@@ -126,6 +128,11 @@ def status(console: Console, now: Mapping[str, Any]) -> None:
     for lease in now["leases"]:
         console.print(f"at work: {lease['name']} by {lease['holder']}")
     console.print(f"landing: {now['landing_bytes'] / 1_000_000:,.1f} MB")
+
+
+def when(text: str | None) -> str:
+    """A moment to the second: `2026-10-31 17:00:05Z`."""
+    return "" if text is None else f"{text[:19].replace('T', ' ')}Z"
 
 
 def age(seconds: float | None) -> str:
@@ -154,7 +161,7 @@ def stops(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
 def quarantine(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
     table(
         console, "Quarantine", ("item", "state", "reason", "since"),
-        [(one["item"], one["state"], one["reason"], one["first_seen_at"]) for one in found],
+        [(one["item"], one["state"], one["reason"], when(one["first_seen_at"])) for one in found],
     )
 
 

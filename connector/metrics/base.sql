@@ -19,7 +19,7 @@ CREATE MACRO in_base(units, numerator) AS
 
 -- Deals that count: deleted, merged and retracted ones are out of all periods (R8).
 CREATE TABLE live_deal AS
-SELECT row_number() OVER (ORDER BY source, id)::INTEGER AS deal_no, source, id, source || ':' || id AS key, created_at,
+SELECT row_number() OVER ()::INTEGER AS deal_no, source, id, source || ':' || id AS key, created_at,
        amount, currency, owner, lead, probability, lost_reason, type, source_name, extra
 FROM raw_deal
 WHERE gone = '' AND merged_into = '' AND (deleted_at IS NULL OR deleted_at > getvariable('as_of'));
@@ -89,7 +89,8 @@ JOIN deal USING (deal_no)
 ASOF LEFT JOIN rate ON rate.currency = deal.currency AND last.entered_at >= rate.since
 WHERE last.kind <> 'open';
 
--- Who owned a deal from `since` on; before the first known change, the first known owner (R12). '' is nobody.
+-- Who owned a deal from `since` to `until`: all of time, without gap. Before the first known change stands the first
+-- known owner (R12). '' is nobody.
 CREATE TABLE ownership AS
 WITH change AS (
     SELECT deal_no, occurred_at, new AS owner, row_number() OVER told AS place, lead(occurred_at) OVER told AS until
@@ -97,18 +98,25 @@ WITH change AS (
     JOIN deal ON deal.source = change.source AND deal.id = change.deal
     WHERE occurred_at <= getvariable('as_of')
     WINDOW told AS (PARTITION BY deal_no ORDER BY occurred_at, sequence, new)
+),
+span AS (
+    SELECT deal_no, occurred_at AS since, owner FROM change WHERE until IS NULL OR until > occurred_at
+    UNION ALL
+    SELECT deal_no, -9223372036854775807, coalesce(arg_min(owner, place) FILTER (owner <> ''), '')
+    FROM change GROUP BY deal_no
+    UNION ALL
+    SELECT deal_no, -9223372036854775807, owner FROM deal ANTI JOIN change USING (deal_no)
 )
-SELECT deal_no, occurred_at AS since, owner FROM change WHERE until IS NULL OR until > occurred_at
-UNION ALL
-SELECT deal_no, -9223372036854775807, coalesce(arg_min(owner, place) FILTER (owner <> ''), '')
-FROM change GROUP BY deal_no
-UNION ALL
-SELECT deal_no, -9223372036854775807, owner FROM deal ANTI JOIN change USING (deal_no);
+SELECT deal_no, owner, since, lead(since, 1, 9223372036854775807) OVER (PARTITION BY deal_no ORDER BY since) AS until
+FROM (
+    SELECT *, lag(owner) OVER (PARTITION BY deal_no ORDER BY since) AS owner_before FROM span
+)
+WHERE owner IS DISTINCT FROM owner_before;
 
 -- Who owns a deal at the as-of moment.
 CREATE TABLE owned AS
-SELECT deal_no, CASE WHEN deal.owner = '' THEN last.owner ELSE deal.owner END AS owner
-FROM deal JOIN (SELECT deal_no, arg_max(owner, since) AS owner FROM ownership GROUP BY deal_no) AS last USING (deal_no);
+SELECT deal.deal_no, CASE WHEN deal.owner = '' THEN last.owner ELSE deal.owner END AS owner
+FROM deal JOIN ownership AS last ON last.deal_no = deal.deal_no AND last.until = 9223372036854775807;
 
 -- The owner behind a vendor's user id: the one with that `user`, else the one with that id; two of them are nobody.
 CREATE TABLE actor AS

@@ -1,12 +1,12 @@
 -- Whose number: the members of one question, with the owner (and share) each is credited to (R12).
 -- One table macro per option `credit`. An owner of '' is nobody; the parts of a member always add up to it.
 
--- The members of the question at hand; filled anew for each.
-CREATE TABLE member (
-    member_no INTEGER, period INTEGER, record INTEGER, stage_no INTEGER, event_at BIGINT, placed_at BIGINT,
-    actor VARCHAR, owner VARCHAR, is_numerator BOOLEAN, is_denominator BOOLEAN, is_open BOOLEAN, amount BIGINT,
-    left_out VARCHAR, duration BIGINT
-);
+-- The members of the question at hand: declared anew for each, as a view or, where a member is cut up, as a table.
+CREATE VIEW member AS
+SELECT 0 AS member_no, 0 AS period, 0 AS record, 0 AS stage_no, 0::BIGINT AS event_at, 0::BIGINT AS placed_at,
+       '' AS actor, '' AS owner, FALSE AS is_numerator, FALSE AS is_denominator, FALSE AS is_open, 0::BIGINT AS amount,
+       '' AS left_out, 0::BIGINT AS duration
+WHERE FALSE;
 
 -- Nobody in particular: for totals, where the credit makes no difference.
 CREATE MACRO credited_whole() AS TABLE
@@ -18,8 +18,9 @@ SELECT * REPLACE (coalesce(owner, '') AS owner), 1000000 AS share FROM member;
 
 -- Whoever owned the deal at the event's time.
 CREATE MACRO credited_at_event() AS TABLE
-SELECT member.* EXCLUDE (owner), coalesce(ownership.owner, '') AS owner, 1000000 AS share
-FROM member ASOF LEFT JOIN ownership ON ownership.deal_no = member.record AND member.event_at >= ownership.since;
+SELECT member.* EXCLUDE (owner), ownership.owner, 1000000 AS share
+FROM member
+JOIN ownership ON ownership.deal_no = member.record AND ownership.since <= event_at AND event_at < ownership.until;
 
 -- Whoever owns the deal at the as-of moment.
 CREATE MACRO credited_current() AS TABLE

@@ -52,8 +52,8 @@ _RAW_LEAD = (
     "",
 )
 _MEMBER = {  # the columns a metric's view may leave out, and what they are then
-    "actor": "NULL", "owner": "NULL", "is_numerator": "FALSE", "is_denominator": "FALSE", "is_open": "FALSE",
-    "amount": "NULL", "left_out": "''", "duration": "NULL",
+    "actor": "''", "owner": "''", "is_numerator": "FALSE", "is_denominator": "FALSE", "is_open": "FALSE",
+    "amount": "NULL::BIGINT", "left_out": "''", "duration": "NULL::BIGINT",
 }
 
 
@@ -96,8 +96,8 @@ class Engine:
         self.known, self.calendar, self.currency, self.people = known, calendar, currency, people
         self._loaded: set[str] = set()
         self._periods: tuple[Period, ...] = ()
-        self._members: tuple[object, ...] = ()
-        self._duck = duckdb.connect()
+        self._member_is = "VIEW"
+        self._duck = duckdb.connect(config={"preserve_insertion_order": False})
         try:
             self._load(rates)
         except BaseException:
@@ -202,25 +202,22 @@ class Engine:
             self._loaded.add(family)
 
     def _fill(self, question: Question) -> None:
-        """Put the question's members into the table `member`, unless they stand there from the question before."""
-        metric, horizon = question.metric, question.options.get("horizon")
-        self._family(metric.family)
-        wanted = (metric.id, question.placed_by, horizon, question.periods)
-        if wanted == self._members:
-            return
+        """Make the table `member` the question's members: a view, unless each has to be told from the others."""
+        self._family(question.metric.family)
         self._place(question.periods)
+        horizon = question.options.get("horizon")
         self._set("horizon", int(horizon) * DAY if horizon else None)
-        view = f"member_{metric.id}"
+        view = f"member_{question.metric.id}"
         given = {row[0] for row in self._rows("SELECT column_name FROM duckdb_columns WHERE table_name = ?", [view])}
-        columns = ", ".join(name if name in given else default for name, default in _MEMBER.items())
-        self._duck.execute("TRUNCATE member")
+        columns = ", ".join(name if name in given else f"{default} AS {name}" for name, default in _MEMBER.items())
+        self._duck.execute(f"DROP {self._member_is} member")
+        self._member_is, number = ("TABLE", "row_number() OVER ()") if question.credit == "split" else ("VIEW", "0")
         self._duck.execute(f"""
-            INSERT INTO member
-            SELECT row_number() OVER (), period, record, stage_no, event_at, placed_at, {columns}
+            CREATE {self._member_is} member AS
+            SELECT {number} AS member_no, period, record, stage_no, event_at, placed_at, {columns}
             FROM (SELECT *, {question.placed_by} AS placed_at FROM {view}) AS given
             ASOF JOIN period ON given.placed_at >= period.starts
             WHERE given.placed_at < period.ends""")
-        self._members = wanted
 
     def _place(self, periods: tuple[Period, ...]) -> None:
         """The periods of the question; a stock is taken at the last instant, of a running one at the as-of moment."""

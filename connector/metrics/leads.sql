@@ -1,7 +1,7 @@
 -- Leads and what came of them. One view per metric, one row per member.
 
 CREATE TABLE lead AS
-SELECT row_number() OVER (ORDER BY source, id)::INTEGER AS lead_no, source, id, source || ':' || id AS key, created_at,
+SELECT row_number() OVER ()::INTEGER AS lead_no, source, id, source || ':' || id AS key, created_at,
        owner, deal, reason, source_name, extra
 FROM raw_lead
 WHERE gone = '' AND merged_into = '' AND (deleted_at IS NULL OR deleted_at > getvariable('as_of'))
@@ -9,12 +9,12 @@ WHERE gone = '' AND merged_into = '' AND (deleted_at IS NULL OR deleted_at > get
 
 -- The deals of each lead, named on either side; the stage of the first of them tells the lead's pipeline.
 CREATE TABLE lead_outcome AS
-SELECT lead_no, arg_min(held.stage_no, deal_no) AS stage_no, min(closed_at) FILTER (outcome = 'won') AS won_at,
+SELECT lead_no, arg_min(held.stage_no, deal_id) AS stage_no, min(closed_at) FILTER (outcome = 'won') AS won_at,
        bool_or(coalesce(outcome = 'won', FALSE)) AS is_won
 FROM (
-    SELECT lead_no, deal_no FROM lead JOIN deal ON deal.key = lead.deal
+    SELECT lead_no, deal_no, deal.id AS deal_id FROM lead JOIN deal ON deal.key = lead.deal
     UNION
-    SELECT lead_no, deal_no FROM lead JOIN deal ON deal.lead = lead.key
+    SELECT lead_no, deal_no, deal.id AS deal_id FROM lead JOIN deal ON deal.lead = lead.key
 )
 LEFT JOIN (SELECT deal_no, stage_no FROM held) AS held USING (deal_no)
 LEFT JOIN (SELECT deal_no, outcome, closed_at FROM closing) AS closing USING (deal_no)

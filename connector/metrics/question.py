@@ -44,6 +44,13 @@ class Question:
         return self.metric.money and self.options.get("measure", "value") == "value"
 
     @property
+    def credit(self) -> str:
+        """Which macro of credit.sql says whose the members are; none is asked where it makes no difference."""
+        if self.per in {"company", "pipeline"} and not {"owner", "team"} & self.where.keys():
+            return "whole"
+        return "own" if self.metric.record == "lead" else self.options["credit"]
+
+    @property
     def placed_by(self) -> str:
         """The column of a metric's view that puts a member into a period."""
         return "cohort_at" if self.options.get("count_by") == "cohort" else "event_at"
@@ -101,10 +108,7 @@ def grouped(question: Question) -> tuple[str, list[Any]]:
                    coalesce(sum(credited.share) FILTER (credited.is_denominator), 0) AS base_share,
                    coalesce(sum(credited.amount) FILTER (credited.is_numerator), 0) AS amount,
                    coalesce(sum(credited.amount) FILTER (credited.is_denominator), 0) AS base_amount,
-                   coalesce(sum(credited.share) FILTER (credited.is_denominator AND credited.is_open), 0) AS open_share,
-                   count(DISTINCT credited.record) FILTER (credited.left_out = 'amount') AS without_amount,
-                   count(DISTINCT credited.record) FILTER (credited.left_out = 'rate') AS without_rate,
-                   count(DISTINCT credited.record) FILTER (credited.left_out = 'duration') AS without_duration{durations}
+                   coalesce(sum(credited.share) FILTER (credited.is_denominator AND credited.is_open), 0) AS open_share{_left_out(question)}{durations}
             FROM {source}
             GROUP BY ALL
         )"""
@@ -124,6 +128,16 @@ def listed(question: Question) -> tuple[str, list[Any]]:
         FROM {source} AND credited.left_out <> 'duration'{counts}
         ORDER BY credited.placed_at, record.source, record.id"""
     return statement, [value for _, own in cuts for value in own] + values
+
+
+def _left_out(question: Question) -> str:
+    """The columns that count records left out, each once; a metric that leaves none out is not asked."""
+    leaves = ("amount", "rate") if question.metric.money else ("duration",) if question.metric.kind == "D" else ()
+    return "".join(
+        f", count(DISTINCT credited.record) FILTER (credited.left_out = '{reason}') AS without_{reason}"
+        if reason in leaves else f", 0 AS without_{reason}"
+        for reason in ("amount", "rate", "duration")
+    )
 
 
 def _durations(question: Question) -> tuple[str, str]:
@@ -152,11 +166,7 @@ def _subject(question: Question) -> tuple[str, str]:
 
 def _credited(question: Question, *, with_record: bool = False) -> tuple[str, list[Any]]:
     """FROM and WHERE: the credited members with all that the subject, the dimensions and the filters need."""
-    by_owner = question.per in {"person", "owner", "team"} or {"owner", "team"} & question.where.keys()
-    credit = question.options.get("credit", "at_event")
-    if question.metric.record == "lead":
-        credit = "own"
-    macro = f"credited_{credit if by_owner else 'whole'}()"
+    macro = f"credited_{question.credit}()"
     if question.per == "team" or "team" in question.where:
         macro = f"""(
             SELECT given.*, CASE WHEN given.event_at < team_stay.until THEN team_stay.team ELSE '' END AS team

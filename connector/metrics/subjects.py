@@ -21,30 +21,33 @@ class Subjects:
     def __init__(self, engine: Engine, question: Question) -> None:
         self.engine, self.question = engine, question
         self._names = _names(engine)
+        self._subjects: dict[tuple[str, str], Subject] = {}
         self._owners_of = _owners_of(engine)
         self._combinations: dict[str, list[tuple[str, ...]]] = {}
 
     def named(self, kind: str, key: str) -> Subject:
         """The subject of a group, with its name."""
-        return Subject(kind, key, self._names.get((kind, key), ""))
+        if (kind, key) not in self._subjects:
+            self._subjects[kind, key] = Subject(kind, key, self._names.get((kind, key), ""))
+        return self._subjects[kind, key]
 
-    def expected(self, period: Period) -> Iterator[Subject]:
-        """The subjects that have a value in the period whether or not anything happened."""
+    def expected(self, period: Period) -> Iterator[tuple[str, str]]:
+        """Kind and key of those who have a value in the period whether or not anything happened."""
         kind = self.question.per
         if kind == "company":
-            yield Subject("company", "company")
+            yield kind, kind
         elif kind == "pipeline":
-            yield from (Subject(kind, name, name) for name in self._pipelines())
+            yield from ((kind, name) for name in self._pipelines())
         elif kind == "team":
-            yield from (Subject(kind, team, team) for team in self._teams(period))
+            yield from ((kind, team) for team in self._teams(period))
         elif kind == "owner":
             for owner in self.engine.owners:
                 if not owner.is_gone and self._may_have([owner.key], period):
-                    yield self.named("owner", owner.key)
+                    yield kind, owner.key
         else:
             for person in self.engine.people.persons:
                 if self._is_paid(person, period):
-                    yield Subject("person", person.code, person.name)
+                    yield kind, person.code
 
     def _is_paid(self, person: Person, period: Period) -> bool:
         employed = not person.is_ignored and person.employed(period.start_on, period.end_on)
@@ -78,9 +81,9 @@ class Subjects:
             for name, allowed in self.question.where.items() if name in STAGE_DIMENSIONS
         )]
 
-    def combinations(self, subject: Subject) -> list[tuple[str, ...]]:
+    def combinations(self, kind: str, key: str) -> list[tuple[str, ...]]:
         """The dimensions every such subject has a value for; elsewhere only those with members are shown."""
-        pipeline = subject.key if subject.kind == "pipeline" else ""
+        pipeline = key if kind == "pipeline" else ""
         if pipeline not in self._combinations:
             self._combinations[pipeline] = list(dict.fromkeys(self._of_stages(pipeline)))
         return self._combinations[pipeline]

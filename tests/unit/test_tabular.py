@@ -141,14 +141,14 @@ def test_a_path_reads_the_same_as_its_bytes(tmp_path: Path) -> None:
 
 def test_a_long_file_is_read_as_it_is_needed(tmp_path: Path) -> None:
     path = tmp_path / "long.csv"
-    path.write_text("a\n" + "x\n" * 200_000)
+    path.write_text("a\n" + "x\n" * 50_000)
     import tracemalloc
 
     tracemalloc.start()
     count = sum(1 for _ in read_table(path, "long.csv"))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert count == 200_000
+    assert count == 50_000
     assert peak < 1_000_000
 
 
