@@ -92,7 +92,7 @@ class App:
         """The status object of design.md section 8."""
         from connector import report
 
-        return Answer(*report.status(self.here))
+        return Answer(report.status(self.here))
 
     def runs(self, limit: int = 20) -> Answer:
         """The last runs, the newest first."""

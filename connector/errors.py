@@ -64,7 +64,7 @@ class ConfigError(ConnectorError):
     @property
     def where(self) -> str:
         first = self.faults[0] if self.faults else None
-        return f"{first.file}:{first.line}" if first else ""
+        return "" if first is None else f"{first.file}:{first.line}" if first.line else first.file
 
 
 class RecordError(ConnectorError):

@@ -7,10 +7,11 @@ All arithmetic is on integers; `convert` is the rule in Python, and `metrics/bas
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 
 from connector.cells import day, required
 from connector.convert import currency, exact
@@ -73,17 +74,9 @@ def _rate(row: Row, decimal: str, faults: list[Fault]) -> Rate | None:
 def _positive(rate: Decimal) -> Decimal:
     if rate <= 0:
         raise ValueError("expected a rate above 0")
-    if _places(rate) > MOST_DECIMALS:
+    if rate.as_integer_ratio()[1] > 10**MOST_DECIMALS:
         raise ValueError(f"expected at most {MOST_DECIMALS} decimal places")
     return rate
-
-
-def _places(rate: Decimal) -> int:
-    """How many decimal places an exact number needs."""
-    bottom, places = rate.as_integer_ratio()[1], 0
-    while 10**places % bottom:
-        places += 1
-    return places
 
 
 def stored(rows: Iterable[tuple[str, str, str]]) -> list[Rate]:
@@ -95,15 +88,12 @@ def stored(rows: Iterable[tuple[str, str, str]]) -> list[Rate]:
     ]
 
 
-def whole(rates: Iterable[Rate], base: str) -> tuple[list[tuple[str, date, int]], int]:
-    """(currency, valid_from, numerator) over the one denominator, also returned, that makes all numerators whole.
+def fractions(rates: Iterable[Rate], base: str) -> Iterator[tuple[str, date, int, int]]:
+    """(currency, valid_from, top, bottom): base minor units for a ten-thousandth of a unit, as a reduced fraction.
 
     The base currency's rate is 1 at all times.
     """
-    others = [rate for rate in rates if rate.currency != base]
-    denominator = 10 ** max((_places(rate.rate) for rate in others), default=0)
-    made = []
-    for rate in others:
-        top, bottom = rate.rate.as_integer_ratio()
-        made.append((rate.currency, rate.valid_from, top * (denominator // bottom)))
-    return [*made, (base, date(1, 1, 1), denominator)], denominator
+    step = MONEY_SCALE // 10 ** minor_digits(base)
+    others = (rate for rate in rates if rate.currency != base)
+    for rate in [Rate(base, date.min, Decimal(1)), *others]:
+        yield rate.currency, rate.valid_from, *(Fraction(rate.rate) / step).as_integer_ratio()

@@ -186,6 +186,7 @@ class Job:
             "ended_at": iso(micros(self.here.clock.now())),
             "sources": [one.as_json() for one in self.sources if one.bug is None],
             "destinations": [one.as_json() for one in self.destinations],
+            **({"dry_run": True} if self.dry_run else {}),
             **self.extra,
             **({"notes": self.notes} if self.notes else {}),
             **({"next": steps} if (steps := self._next()) else {}),
@@ -310,7 +311,9 @@ def unpaused(job: Job, names: Sequence[str], *, named: bool) -> list[str]:
     }
     if named and said:
         raise ConfigError(Fault("command line", 0, name, text) for name, text in said.items())
-    job.notes += said.values()
+    if said:
+        job.notes += said.values()
+        job.codes.append(1)  # what is not read or delivered is a finding, also where a person wanted it so
     return [name for name in names if name not in paused]
 
 

@@ -24,25 +24,21 @@ from connector.wiring import Installation, closing
 # --- status ----------------------------------------------------------------------------------------------------------
 
 
-def status(here: Installation) -> tuple[dict[str, Any], int]:
-    """The object of design.md section 8, and 4 where a safety stop waits, else 1 where anything waits."""
+def status(here: Installation) -> dict[str, Any]:
+    """The object of design.md section 8."""
     store = here.store
     deliveries = dict(_grouped(here, select(tables.delivery.c.state, func.count()).group_by(tables.delivery.c.state)))
-    waiting = {
+    return {
+        "sources": _sources(here),
+        "destinations": _destinations(here),
         "quarantine": _count(here, select(func.count()).where(tables.quarantine.c.state == "open")),
         "owed": sum(deliveries.get(state, 0) for state in ("owed", "sending", "unanswered")),
         "refused": deliveries.get("refused", 0),
         "dead": deliveries.get("dead", 0),
         "stops": len(stops.list_stops(store)),
-    }
-    now = {
-        "sources": _sources(here),
-        "destinations": _destinations(here),
-        **waiting,
         "leases": _leases(here),
         "landing_bytes": _count(here, select(func.coalesce(func.sum(func.length(tables.body.c.content)), 0))),
     }
-    return now, 4 if waiting["stops"] else 1 if any(waiting.values()) else 0
 
 
 def _sources(here: Installation) -> list[dict[str, Any]]:

@@ -13,9 +13,10 @@ import typer
 from connector.cli import asking, deciding, running, setting_up
 from connector.cli.session import Session, cli, command, print_json
 from connector.cli.values import UsageError
-from connector.errors import ConnectorError
+from connector.errors import ConfigError, ConnectorError
 
 BUG = 70
+COMMAND_LINE = "command line"  # the "file" of faults in what was typed
 INTERRUPTED, CLOSED_PIPE = 130, 141  # what shells call a process ended by SIGINT and SIGPIPE
 
 COMMANDS = (running, asking, deciding, setting_up)
@@ -44,6 +45,8 @@ def call(arguments: list[str]) -> int:
     session.json = "--json" in arguments
     try:
         return int(cli(args=arguments, prog_name="connector", standalone_mode=False, obj=session) or 0)
+    except ConfigError as error:
+        return _config(session, error)
     except ConnectorError as error:
         return _tell(session, type(error).__name__, str(error), error.where, error.remedy, error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
@@ -71,6 +74,14 @@ def _tell(session: Session, name: str, message: str, where: str, remedy: str, co
     if session.json:
         print_json({"error": {"class": name, "message": message, "where": where, "remedy": remedy}})
     return code
+
+
+def _config(session: Session, error: ConfigError) -> int:
+    """Faults of files; those of the command line itself are said as such."""
+    if any(fault.file != COMMAND_LINE for fault in error.faults):
+        return _tell(session, "ConfigError", str(error), error.where, error.remedy, error.exit_code)
+    message = "\n".join(f"{fault.key}: {fault.message}" for fault in error.faults)
+    return _tell(session, "UsageError", message, COMMAND_LINE, UsageError.remedy, UsageError.exit_code)
 
 
 def _context(error: object) -> str:

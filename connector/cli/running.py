@@ -24,7 +24,7 @@ def demo(
     no_serve: Annotated[bool, typer.Option("--no-serve", help="End after the summary instead of staying up.")] = False,
 ) -> int:
     """Show the whole job on a bundled CRM and HR: no account."""
-    from connector import demo as demonstration
+    from connector.cli import demo as demonstration
 
     session.log()
     return demonstration.run(serve=not no_serve, json=session.json)

@@ -55,7 +55,7 @@ def summary(console: Console, run: Mapping[str, Any]) -> None:
     streams = [(source, stream) for source in run.get("sources", ()) for stream in source["streams"]]
     if streams:
         table(
-            console, f"Run {run['run']}", ("source", "stream", "status", *COUNTS, "read up to"),
+            console, f"Run {run['run']}{' (dry run: nothing is written)' if run.get('dry_run') else ''}", ("source", "stream", "status", *COUNTS, "read up to"),
             [
                 (source["source"], stream["stream"], stream.get("status"), *(stream[name] for name in COUNTS),
                  when(stream["cursor"]))
@@ -107,8 +107,10 @@ def _said(value: Any) -> str:
 
 def runs(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
     names = ("run", "command", "status", "started_at", "ended_at")
-    rows = [[run["run"], run["command"], run["status"], when(run["started_at"]), when(run["ended_at"])] for run in found]
-    table(console, "Runs", names, rows)
+    table(
+        console, "Runs", names,
+        [[*(run[name] for name in names[:3]), when(run["started_at"]), when(run["ended_at"])] for run in found],
+    )
 
 
 def status(console: Console, now: Mapping[str, Any]) -> None:
@@ -123,7 +125,7 @@ def status(console: Console, now: Mapping[str, Any]) -> None:
             for one in now["sources"]
         ],
     )
-    waits = ("quarantine", "owed", "dead", "stops")
+    waits = ("quarantine", "owed", "refused", "dead", "stops")
     console.print(", ".join(f"{name}: {now[name]:,}" for name in waits))
     for lease in now["leases"]:
         console.print(f"at work: {lease['name']} by {lease['holder']}")

@@ -2,20 +2,23 @@
 --
 -- Read from the snapshot (text is '' where there is none): raw_deal, raw_transition, raw_owner_change, raw_deal_owner,
 -- raw_stage, raw_pipeline, raw_owner, raw_lead. Made in Python: rate, team_stay, owner_subject, period.
--- Variables: as_of (microseconds), rate_denominator, money_step (ten-thousandths in the base currency's minor unit),
--- horizon (microseconds or null). Instants are microseconds UTC, money ten-thousandths, shares millionths: all integers.
+-- Variables: as_of (microseconds), money_step (ten-thousandths in the base currency's minor unit), horizon (microseconds
+-- or null). Instants are microseconds UTC, money ten-thousandths, shares millionths: all integers.
 
 -- top / bottom as the nearest whole number, a tie to the even one (R13); bottom > 0.
 CREATE MACRO half_even(top, bottom) AS
-    sign(top) * (abs(top) // bottom + CASE
-        WHEN 2 * (abs(top) % bottom) > bottom THEN 1
-        WHEN 2 * (abs(top) % bottom) = bottom THEN abs(top) // bottom % 2
+    sign(top) * ((2 * abs(top) + bottom) // (2 * bottom) - CASE
+        WHEN (2 * abs(top) + bottom) % (2 * bottom) = 0 AND (2 * abs(top) + bottom) // (2 * bottom) % 2 = 1 THEN 1
         ELSE 0 END);
 
--- Stored money at a rate's numerator, rounded to the base currency's minor unit.
-CREATE MACRO in_base(units, numerator) AS
-    (half_even(units::HUGEINT * numerator, getvariable('rate_denominator')::HUGEINT * getvariable('money_step'))
-     * getvariable('money_step'))::BIGINT;
+-- number * top / bottom, rounded: in 64 bits where the product is small enough, in 128 where it is not.
+CREATE MACRO scaled(number, top, bottom) AS
+    CASE WHEN abs(number::HUGEINT) * top < 2000000000000000000 AND bottom < 2000000000000000000
+         THEN half_even(number::BIGINT * top::BIGINT, bottom::BIGINT)
+         ELSE half_even(number::HUGEINT * top::HUGEINT, bottom::HUGEINT)::BIGINT END;
+
+-- Stored money at a rate of top / bottom minor units of the base currency for a ten-thousandth, as stored money.
+CREATE MACRO in_base(units, top, bottom) AS scaled(units, top, bottom) * getvariable('money_step');
 
 -- Deals that count: deleted, merged and retracted ones are out of all periods (R8).
 CREATE TABLE live_deal AS
@@ -79,8 +82,8 @@ FROM live_deal LEFT JOIN visit ON visit.deal_no = live_deal.deal_no AND visit.pl
 CREATE TABLE closing AS
 SELECT last.deal_no, last.stage_no, last.kind AS outcome, last.entered_by AS actor, deal.began_at,
        CASE WHEN last.is_seen THEN last.entered_at END AS closed_at,
-       in_base(deal.amount, rate.numerator) AS amount,
-       CASE WHEN deal.amount IS NULL THEN 'amount' WHEN rate.numerator IS NULL THEN 'rate' ELSE '' END AS left_out
+       in_base(deal.amount, rate.top, rate.bottom) AS amount,
+       CASE WHEN deal.amount IS NULL THEN 'amount' WHEN rate.top IS NULL THEN 'rate' ELSE '' END AS left_out
 FROM (
     SELECT * FROM visit WHERE kind IS DISTINCT FROM kind_before
     QUALIFY row_number() OVER (PARTITION BY deal_no ORDER BY place DESC) = 1

@@ -13,7 +13,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from connector.exact import minor_digits
-from connector.fx import Rate, whole
+from connector.fx import Rate, fractions
 from connector.metrics.question import Group, Question, grouped, listed
 from connector.model import MONEY_SCALE
 from connector.people import People, Stay, teams
@@ -140,14 +140,12 @@ class Engine:
     def _load(self, rates: Iterable[Rate]) -> None:
         for name, source in _RAW.items():
             self._read(name, *source)
-        numerators, denominator = whole(rates, self.currency)
         self._set("as_of", self.known.as_of)
-        self._set("rate_denominator", denominator)
         self._set("money_step", MONEY_SCALE // 10 ** minor_digits(self.currency))
         self._set("horizon", None)
         self._table(
-            "rate", {"currency": "VARCHAR", "since": "BIGINT", "numerator": "HUGEINT"},
-            [(code, self._since(day), top) for code, day, top in numerators],
+            "rate", {"currency": "VARCHAR", "since": "BIGINT", "top": "HUGEINT", "bottom": "HUGEINT"},
+            [(code, self._since(day), top, bottom) for code, day, top, bottom in fractions(rates, self.currency)],
         )
         self._table("period", {"period": "INTEGER", "starts": "BIGINT", "ends": "BIGINT", "instant": "BIGINT"}, [])
         self._script("base")
@@ -238,8 +236,7 @@ class Engine:
         return found
 
     def _set(self, name: str, value: int | None) -> None:
-        kind = "BIGINT" if value is None or abs(value) <= _FOREVER else "HUGEINT"
-        self._duck.execute(f"SET VARIABLE {name} = {'NULL' if value is None else value}::{kind}")
+        self._duck.execute(f"SET VARIABLE {name} = {'NULL' if value is None else value}::BIGINT")
 
     def _script(self, name: str) -> None:
         script = resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
@@ -251,7 +248,7 @@ class Engine:
         self._append(name, rows)
 
     def _append(self, name: str, rows: Sequence[Sequence[object]]) -> None:
-        """Insert rows in bulk, as text that DuckDB casts: Arrow integers have 64 bits, a numerator may need more."""
+        """Insert rows in bulk, as text that DuckDB casts: Arrow integers have 64 bits, a rate may need more."""
         import pyarrow
 
         if rows:

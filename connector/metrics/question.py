@@ -108,7 +108,8 @@ def grouped(question: Question) -> tuple[str, list[Any]]:
                    coalesce(sum(credited.share) FILTER (credited.is_denominator), 0) AS base_share,
                    coalesce(sum(credited.amount) FILTER (credited.is_numerator), 0) AS amount,
                    coalesce(sum(credited.amount) FILTER (credited.is_denominator), 0) AS base_amount,
-                   coalesce(sum(credited.share) FILTER (credited.is_denominator AND credited.is_open), 0) AS open_share{_left_out(question)}{durations}
+                   coalesce(sum(credited.share) FILTER (credited.is_denominator AND credited.is_open), 0) AS open_share
+                   {_left_out(question)}{durations}
             FROM {source}
             GROUP BY ALL
         )"""
