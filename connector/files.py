@@ -13,7 +13,7 @@ from connector.mapping import Mapping as SourceMapping
 from connector.model import canonical_json
 from connector.ports import Source
 from connector.tabular import read_table
-from connector.wiring import Installation, read_bytes
+from connector.wiring import Installation, read_bytes, shown
 
 
 def check(here: Installation) -> None:
@@ -21,8 +21,8 @@ def check(here: Installation) -> None:
     faults: list[Fault] = []
     config = here.config
     for read in (
-        lambda: config.people and people.parse(read_bytes(config.people), str(config.people)),
-        lambda: config.fx and fx.parse(read_bytes(config.fx), str(config.fx), config.currency, config.fx_decimal),
+        lambda: config.people and people.parse(read_bytes(config.people), shown(config.people)),
+        lambda: config.fx and fx.parse(read_bytes(config.fx), shown(config.fx), config.currency, config.fx_decimal),
     ):
         try:
             read()
@@ -55,7 +55,7 @@ def _put_table(here: Installation, kind: str, path: Path, settings: Mapping[str,
     content = read_bytes(path)
     meaning = canonical_json([settings, [_cells(row.cells) for row in read_table(content, str(path))]])
     journal.put_file(
-        here.store, kind, "", version=_hash(meaning), path=str(path), content=content, settings=settings
+        here.store, kind, "", version=_hash(meaning), path=shown(path), content=content, settings=settings
     )
 
 

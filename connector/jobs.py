@@ -116,12 +116,23 @@ class Job:
                     run=self.run, plan=plan, clock=here.clock, stop=self.stop, wait=self.wait,
                     progress=lambda stream, records: self.progress(name, stream, records),
                 )
-            with here.store.reading() as connection:
-                result.open_items = len(quarantine.open_items(connection, name))
+            if not self.dry_run:
+                self._judge(result)
         except ConnectorError as error:
             result.error = error
         except Exception as error:  # noqa: BLE001  # a bug in one source: the others go on, then `finish` raises it
             result.bug = error
+
+    def _judge(self, result: SourceResult) -> None:
+        """A stream has findings while a record of it is in quarantine that nobody accepted, also from earlier runs."""
+        with self.here.store.reading() as connection:
+            found = quarantine.open_items(connection, result.source)
+        result.open_items = len(found)
+        unread = {row.stream for row in found}
+        for stream in result.streams:
+            if stream.status in runs.READ:
+                stream.status = "findings" if stream.stream in unread else "ok"
+                stream.exit_code = 1 if stream.stream in unread else 0
 
     # --- computing and delivering ------------------------------------------------------------------------------------
 

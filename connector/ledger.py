@@ -81,11 +81,16 @@ Row = dict[str, Any]
 
 @dataclass(slots=True)
 class Before:
-    """What is current for the rows a page touches. `items`: rows made of list items, by (entity, record key)."""
+    """What is current for the rows a page touches.
+
+    `items`: rows made of list items, by (entity, record key). `stamps`: the newest modified stamp of each of the
+    stream's records that was taken in.
+    """
 
     rows: dict[tuple[str, str], Row] = field(default_factory=dict)
     facts: dict[str, dict[str, list[Fact]]] = field(default_factory=dict)
     items: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    stamps: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -94,8 +99,8 @@ class Changes:
 
     `rows`: versions to insert by (entity, id, seen_at). `ended`: (entity, id, seen_at, replaced_at) of versions that
     are no longer current. `erased`: versions replaced at their own instant (imported history only). `touched`: rows
-    whose `parts` moved on without any change of value. Facts likewise. `rejected`: records (by index) that cannot be
-    applied, with the reason.
+    whose `parts` moved on without any change of value. Facts likewise. `stamps`: records whose newest modified stamp moved
+    on. `rejected`: records (by index) that cannot be applied, with the reason; `old`: records older than what is known.
     """
 
     rows: dict[tuple[str, str, int], Row] = field(default_factory=dict)
@@ -104,7 +109,9 @@ class Changes:
     touched: dict[tuple[str, str], Row] = field(default_factory=dict)
     facts: dict[tuple[str, str, tuple[int, int, tuple[str, ...]], str], Fact] = field(default_factory=dict)
     ended_facts: list[Fact] = field(default_factory=list)
+    stamps: dict[str, int] = field(default_factory=dict)
     rejected: dict[int, str] = field(default_factory=dict)
+    old: set[int] = field(default_factory=set)
     new: int = 0
     changed: int = 0
     unchanged: int = 0
@@ -138,14 +145,21 @@ class Ledger:
     ) -> None:
         self.before, self.entered, self.pipelines, self.columns = before, entered, pipelines, columns
         self.changes = Changes()
+        self._covered: dict[tuple[str, str], tuple[int, int]] = {}
 
     def apply(self, record: Mapped) -> None:
         """Take one record in: its rows, its facts, and what its reading implies."""
+        stamp = self.before.stamps.get(record.key)
+        if _older(record.modified, stamp):
+            self._apply_old(record)
+            return
         conflict = next((reason for entry in record.entries if (reason := self._conflict(entry))), None)
         if conflict:
             self.changes.rejected[record.index] = conflict
             return
-        moved = self._report(record)
+        if record.modified is not None and record.modified != stamp:
+            self.before.stamps[record.key] = self.changes.stamps[record.key] = record.modified
+        moved = self._report(record, self.entered.read_at)
         effects = {self._version(record, entry) for entry in record.entries}
         effects.add(self._vanished_items(record))
         if "new" in effects or (moved and not record.entries):
@@ -157,14 +171,23 @@ class Ledger:
         else:
             self.changes.unchanged += 1
 
+    def _apply_old(self, record: Mapped) -> None:
+        """A record older than the one known: it may only add facts, and knows of nothing after its own stamp."""
+        self.changes.old.add(record.index)
+        if self._report(record, min(self.entered.read_at, record.modified or 0)):
+            self.changes.changed += 1
+        else:
+            self.changes.unchanged += 1
+
     def _conflict(self, entry: Entry) -> str | None:
         """Two streams that fill the same field of one row: a fault of the mapping that only the data show."""
         row = self.before.rows.get((entry.entity, entry.id))
-        if row is None or entry.absent:
+        if row is None or entry.absent or not self.entered.stream:
             return None
+        filled = entry.fields.keys() | {f"extra.{name}" for name in entry.extra or ()}
         for stream in json.loads(row["parts"]):
             if stream and stream != self.entered.stream:
-                shared = self.columns(entry.entity, stream) & entry.fields.keys()
+                shared = self.columns(entry.entity, stream) & filled
                 if shared:
                     names = ", ".join(sorted(shared))
                     return f"{entry.entity} {names}: filled by stream {stream} for the same row; give the keys a prefix"
@@ -178,13 +201,16 @@ class Ledger:
         row = self.before.rows.get(key)
         parts: dict[str, list[Any]] = json.loads(row["parts"]) if row else {}
         mine = parts.get(self.entered.stream)
-        if mine and _older(record.modified, mine[0]):
-            return "stale"
+        made_by_it = mine is not None and mine[1] == record.key
         if entry.absent:
-            return self._retract(record, key) if row and mine and row["gone"] is None else "unchanged"
+            return self._retract(record, key) if row and made_by_it and row["gone"] is None else "unchanged"
+        left_by_another = row is not None and row["gone"] == "retracted" and not made_by_it
+        if mine and _older(record.modified, mine[0]) and not left_by_another:
+            return "stale"
+        rest = self._rest(key, parts)
         parts[self.entered.stream] = [record.modified, record.key]
         text = canonical_json(parts)
-        values = {**_values(row), **_stored(entry, row), "gone": None}
+        values = {**rest, **_stored(entry, rest), "gone": None}
         if row is not None and _same(row, values):
             if text != row["parts"]:
                 row["parts"] = text
@@ -194,6 +220,16 @@ class Ledger:
         if entry.entity == "deal":
             self._observe(record, row if mine else None, made)
         return "new" if not mine or row is None or row["gone"] is not None else "changed"
+
+    def _rest(self, key: tuple[str, str], parts: Mapping[str, Any]) -> Row:
+        """What a row has of other streams; a field that no entry of the mapping fills any more is cleared."""
+        values = _values(self.before.rows.get(key))
+        others = [self.columns(key[0], stream) for stream in parts if stream != self.entered.stream]
+        kept = set().union(*others)
+        rest = {column: value if column in kept else None for column, value in values.items()}
+        own = json.loads(values.get("extra") or "{}")
+        rest["extra"] = _own_fields({name: value for name, value in own.items() if f"extra.{name}" in kept})
+        return rest
 
     def _put(
         self, key: tuple[str, str], values: Row, parts: str, record: Mapped, *, item: int | None = None,
@@ -243,12 +279,10 @@ class Ledger:
         row = self.before.rows[key]
         parts: dict[str, list[Any]] = json.loads(row["parts"])
         mine = parts.pop(self.entered.stream, [None, record.key])
-        values = _values(row)
         if parts:
-            for column in self.columns(key[0], self.entered.stream):
-                values[column] = None
+            values = self._rest(key, parts)
         else:
-            values["gone"] = gone
+            values = {**_values(row), "gone": gone}
             parts[self.entered.stream] = [mine[0] if record.modified is None else record.modified, record.key]
         self._put(key, values, canonical_json(parts), record)
         return "deleted"
@@ -279,8 +313,11 @@ class Ledger:
     def _timeline(self, deal: str, timeline: str) -> list[Fact]:
         return self.before.facts.setdefault(deal, {}).setdefault(timeline, [])
 
-    def _report(self, record: Mapped) -> bool:
-        """Add the reported facts that are not known yet, and let them supersede what we had only observed."""
+    def _report(self, record: Mapped, until: int) -> bool:
+        """Add the reported facts that are not known yet, and let them supersede what we had only observed.
+
+        `until`: nothing later can be in the record.
+        """
         added = False
         touched: dict[tuple[str, str], list[Reported]] = {}
         for reported in record.reported:
@@ -293,8 +330,9 @@ class Ledger:
             added = True
             if ("deal", reported.deal) not in self.before.rows:
                 self._put(("deal", reported.deal), {"gone": None}, "{}", record, seen_at=reported.seen_at)
+        self._covered = {}
         for (deal, timeline), facts in touched.items():
-            self._supersede(deal, timeline, facts, whole=(deal, timeline) in record.lists)
+            self._supersede(deal, timeline, facts, until if (deal, timeline) in record.lists else None)
         return added
 
     def _fact_of(self, record: Mapped, reported: Reported) -> Fact:
@@ -333,16 +371,19 @@ class Ledger:
         else:
             self.changes.ended_facts.append(fact)
 
-    def _supersede(self, deal: str, timeline: str, facts: list[Reported], *, whole: bool) -> None:
+    def _supersede(self, deal: str, timeline: str, facts: list[Reported], until: int | None) -> None:
         """Observed facts in the window the report covers give way to it; those it does not explain are flagged.
 
-        A list covers its oldest item to the page's read time, a row the gap since the reported fact before it.
+        A list covers its oldest item to the time of reading (`until`), a row the gap since the reported fact before it.
         """
         known = self._timeline(deal, timeline)
         chain = sorted((fact for fact in known if fact.origin == "reported"), key=lambda fact: fact.order)
-        newest = self.entered.read_at if whole else max(fact.occurred_at for fact in facts)
         oldest = min(fact.occurred_at for fact in facts)
-        if not whole:
+        if until is not None:
+            newest = until
+            self._covered[deal, timeline] = oldest, newest
+        else:
+            newest = max(fact.occurred_at for fact in facts)
             oldest = max((fact.occurred_at for fact in chain if fact.occurred_at < oldest), default=oldest)
         for fact in [fact for fact in known if fact.origin != "reported"]:
             if _explained(fact, chain, oldest):
@@ -353,17 +394,22 @@ class Ledger:
                 self._add(replace(fact, flagged=True, seen_at=entered.seen_at, recorded_at=entered.seen_at))
 
     def _observe(self, record: Mapped, before: Row | None, row: Row) -> None:
-        """What the difference of two reads shows: the deal's stage or one of its fields has changed in between."""
-        self._observe_stage(record, before, row)
+        """What the difference of two reads shows: the deal's stage or one of its fields has changed in between.
+
+        Only of what this stream fills: the rest of the row is not of this reading.
+        """
+        filled = self.columns("deal", self.entered.stream)
+        if not filled.isdisjoint(("stage", "outcome")):
+            self._observe_stage(record, before, row)
         if before is None:
             return
         for timeline in CHANGES:
-            if timeline == "currency" and row.get("amount") is None:
+            if timeline not in filled or (timeline == "currency" and row.get("amount") is None):
                 continue
             new = _text(row.get(timeline))
             known = self._timeline(row["id"], timeline)
-            held = max(known, key=lambda fact: fact.order).value[0] if known else _text(before.get(timeline))
-            if held == new or timeline not in row:
+            held = _latest(known).value[0] if known else _text(before.get(timeline))
+            if held == new:
                 continue
             if not known:  # the value it had before, so that the first change has an `old`
                 self._sight(record, row, timeline, (held,), before=before)
@@ -375,15 +421,17 @@ class Ledger:
             return
         known = self._timeline(row["id"], STAGE)
         if known:
-            if max(known, key=lambda fact: fact.order).value != value:
+            if _latest(known).value != value:
                 self._move(record, before, row, STAGE, value)
             return
         closed = row.get("closed_at")
         open_stage = (str(row["pipeline"]), str(row["stage"])) if row.get("stage") is not None else None
         if open_stage is not None and open_stage != value:
-            self._sight(record, row, STAGE, open_stage)
+            self._sight(record, row, STAGE, open_stage, by=closed)
         if closed is not None and self._kind(value) != "open":
-            self._add(self._fact(record, row, STAGE, value, "field", at=closed))
+            at_once = any(fact.occurred_at == closed for fact in self._timeline(row["id"], STAGE))
+            fact = self._fact(record, row, STAGE, value, "field", at=closed)
+            self._add(replace(fact, sequence=1) if at_once else fact)
         elif open_stage is None or open_stage == value:
             self._sight(record, row, STAGE, value)
         else:
@@ -404,31 +452,46 @@ class Ledger:
         return stage.kind if stage else "open"
 
     def _sight(
-        self, record: Mapped, row: Row, timeline: str, value: tuple[str, ...], *, before: Row | None = None
+        self, record: Mapped, row: Row, timeline: str, value: tuple[str, ...], *, before: Row | None = None,
+        by: int | None = None,
     ) -> None:
-        """First sight of a value whose beginning nobody told: in place at the latest when it was seen."""
+        """First sight of a value whose beginning nobody told: in place at the latest when it was seen.
+
+        `by`: when it had ended.
+        """
         seen = record.modified if record.modified is not None else self.entered.read_at
         if before is not None:
             seen = _modified(before, self.entered.stream) or before["recorded_at"]
+        seen = min(seen, self.entered.read_at)  # our own clock, and some vendors' stamps, may be ahead of it
         created = row.get("created_at")
         at = created if created is not None and created <= seen else seen
-        fact = self._fact(record, row, timeline, value, "initial", at=at)
-        self._add(replace(fact, read_at=min(seen, self.entered.read_at)))
+        fact = self._fact(record, row, timeline, value, "initial", at=at if by is None else min(at, by))
+        self._add(replace(fact, read_at=seen))
 
     def _move(self, record: Mapped, before: Row | None, row: Row, timeline: str, value: tuple[str, ...]) -> None:
         """A change between two reads: it happened after the last sight of the old value, by this one at the latest."""
-        last = max((fact.occurred_at for fact in self._timeline(row["id"], timeline)), default=None)
-        at = record.modified if record.modified is not None else self.entered.read_at
-        if last is not None and at <= last:
-            at = self.entered.read_at
-            if at <= last:
-                return  # the report knows more than this reading
+        known = self._timeline(row["id"], timeline)
+        last = _latest(known) if known else None
+        at, sequence = record.modified if record.modified is not None else self.entered.read_at, 0
         after = _modified(before, self.entered.stream) if before else None
-        after = last if after is None or (last is not None and last > after) else after
+        if last is not None:
+            after = last.occurred_at if after is None else max(after, last.occurred_at)
+            if at <= last.occurred_at:
+                at = self.entered.read_at
+            if at <= last.occurred_at:
+                if last.origin == "reported":
+                    return  # the report knows more than this reading
+                at, sequence = last.occurred_at, last.sequence + 1
+        if after is not None and after >= at:
+            after = None
         origin, closed = "observed", row.get("closed_at")
         if timeline == STAGE and closed is not None and self._kind(value) != "open" and (after or 0) < closed <= at:
             origin, at, after = "field", closed, None
-        self._add(self._fact(record, row, timeline, value, origin, at=at, after=after))
+        fact = replace(self._fact(record, row, timeline, value, origin, at=at, after=after), sequence=sequence)
+        covered = self._covered.get((row["id"], timeline))
+        if covered is not None and origin == "observed" and _covered(fact, *covered):
+            fact = replace(fact, flagged=True)  # the history that came with it does not tell of it
+        self._add(fact)
 
     def _fact(
         self, record: Mapped, row: Row, timeline: str, value: tuple[str, ...], origin: str, *, at: int,
@@ -447,6 +510,11 @@ def _explained(fact: Fact, chain: list[Fact], oldest: int) -> bool:
         return any(step.value == fact.value for step in chain)
     after = fact.occurred_after if fact.occurred_after is not None else -(2**62)
     return any(step.value == fact.value and after < step.occurred_at <= fact.occurred_at for step in chain)
+
+
+def _latest(facts: list[Fact]) -> Fact:
+    """The last of a timeline; facts of one instant in the same order wherever they were read from."""
+    return max(facts, key=lambda fact: (*fact.order, fact.value))
 
 
 def _covered(fact: Fact, oldest: int, newest: int) -> bool:
@@ -469,16 +537,20 @@ def _values(row: Row | None) -> Row:
     return {} if row is None else {column: value for column, value in row.items() if column not in _BOOKKEEPING}
 
 
-def _stored(entry: Entry, row: Row | None) -> Row:
+def _stored(entry: Entry, rest: Row) -> Row:
     """The entry's fields as the store keeps them: flags as 0 and 1, own fields as JSON with those of other streams."""
     fields: Row = {
         column: int(value) if isinstance(value, bool) else value for column, value in entry.fields.items()
     }
     if entry.extra is not None:
-        known = json.loads(row["extra"]) if row and row.get("extra") else {}
-        own = {name: value for name, value in {**known, **entry.extra}.items() if value is not None}
-        fields["extra"] = canonical_json(own)
+        fields["extra"] = _own_fields({**json.loads(rest.get("extra") or "{}"), **entry.extra})
     return fields
+
+
+def _own_fields(given: Mapping[str, Value]) -> str | None:
+    """Own fields as the store keeps them; none of them is null."""
+    own = {name: value for name, value in given.items() if value is not None}
+    return canonical_json(own) if own else None
 
 
 def _same(row: Row, values: Row) -> bool:

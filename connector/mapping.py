@@ -36,6 +36,7 @@ from connector.pipelines import UnmappedStage
 from connector.ports import Record
 from connector.rules import Faults, Place, Rule, as_column, entity_named, field_rules
 
+_UNNUMBERED = -(2**62)
 _ENTRY_KEYS = ("entity", "stream", "key", "each", "only_if", "fields")
 
 
@@ -64,15 +65,22 @@ class Mapping:
     entries: Dict[str, list[EntryRule]]
     tests: list[dict[str, Any]]
     document: Document
+    _columns: dict[tuple[str, str], set[str]] = field(default_factory=dict)
 
     def streams(self) -> list[str]:
         """The streams it reads, in the order of the file."""
         return list(self.entries)
 
     def columns(self, entity: str, stream: str) -> set[str]:
-        """The columns that a stream fills in an entity."""
-        rules = [entry.rules for entry in self.entries.get(stream, ()) if entry.entity.name == entity]
-        return {rule.column for group in rules for rule in group}
+        """The columns that a stream fills in an entity; own fields as `extra.NAME`. The file itself is stream ""."""
+        known = self._columns.get((entity, stream))
+        if known is None:
+            rules = [entry.rules for entry in self.entries.get(stream, ()) if entry.entity.name == entity]
+            known = {rule.column for group in rules for rule in group} | set(pipelines.filled(entity, stream))
+            if entity == "deal" and "stage" in known:
+                known.add("pipeline")
+            self._columns[entity, stream] = known
+        return known
 
     def apply(self, stream: str, records: Iterable[Record]) -> Iterator[Mapped]:
         """What each record says, in order; one that cannot be mapped comes with its `fault` and nothing else."""
@@ -146,7 +154,11 @@ class Mapping:
         mapped.entries.append(made)
 
     def _facts(self, entry: EntryRule, scopes: Sequence[tuple[int | None, Any]], mapped: Mapped) -> None:
-        """The facts of one record or list, oldest first, equal times in the order of the source."""
+        """The facts of one record or list, oldest first, equal times in the order of the source.
+
+        Facts of one instant without a `sequence` are numbered ..., -1, 0 up to the newest: so a history that lost its
+        oldest items numbers the others as before.
+        """
         made: list[Reported] = []
         for item, scope in scopes:
             if entry.only_if is None or holds(_only_if(entry, scope)):
@@ -157,10 +169,10 @@ class Mapping:
             made.reverse()  # newest first, as some vendors list them
         made.sort(key=lambda fact: fact.occurred_at)
         ties: dict[tuple[str, str, int], int] = {}
-        for fact in made:
-            if fact.sequence < 0:  # none mapped: number the facts of one instant
+        for fact in reversed(made):
+            if fact.sequence == _UNNUMBERED:
                 tie = (fact.deal, fact.timeline, fact.occurred_at)
-                fact.sequence = ties[tie] = ties.get(tie, -1) + 1
+                fact.sequence = ties[tie] = ties.get(tie, 1) - 1
             if entry.each is not None:
                 mapped.lists.add((fact.deal, fact.timeline))
         mapped.reported += made
@@ -183,7 +195,7 @@ class Mapping:
             timeline=timeline,
             value=value,
             occurred_at=int(at),
-            sequence=-1 if sequence is None else int(sequence),
+            sequence=_UNNUMBERED if sequence is None else int(sequence),
             actor=None if actor is None else str(actor),
             item=item,
             seen_at=None if seen_at is None else int(seen_at),

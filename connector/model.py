@@ -17,6 +17,7 @@ the documentation are all read from it. Values are kept in the form they are sto
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -350,10 +351,14 @@ class KpiValue:
 
 
 def canonical_json(value: object) -> str:
-    """The one JSON text of a plain value: sorted keys, no spaces; equal values give equal texts."""
-    import json
+    """The one JSON text of a plain value: sorted keys, no spaces; equal values give equal texts. Decimals are text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain)
 
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+def _plain(value: object) -> str:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    raise TypeError(f"{type(value).__name__} is no plain value")
 
 
 # --- what a record says, once mapped ---------------------------------------------------------------------------------

@@ -145,6 +145,19 @@ def _probability(faults: Faults, place: Place, given: Any) -> int | None:
     return int(Decimal(str(given)) * RATIO_SCALE)
 
 
-def archived(row_id: str) -> Entry:
-    """A stage that the mapping lists no longer: it keeps its place and is archived (R9)."""
-    return Entry("stage", row_id, {"archived": True})
+_FILLED = {
+    "pipeline": ("name",),
+    "stage": ("pipeline", "stage", "name", "position", "canonical", "probability", "archived"),
+}
+
+
+def filled(entity: str, stream: str) -> tuple[str, ...]:
+    """The columns that the file itself (stream "") fills in an entity; a mapped stage is filled by its key as well."""
+    if stream == "":
+        return _FILLED.get(entity, ())
+    return ("pipeline", "stage") if entity == "stage" else ()
+
+
+def archived(row: Mapping[str, Any]) -> Entry:
+    """A stage that the mapping lists no longer: it keeps its name and place and is archived (R9)."""
+    return Entry("stage", row["id"], {**{column: row[column] for column in _FILLED["stage"]}, "archived": True})

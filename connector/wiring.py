@@ -112,8 +112,9 @@ class Installation:
     def mapping(self, name: str) -> SourceMapping:
         """The mapping of one source, as its file stands. Raises ConfigError."""
         source = self.config.sources[name]
+        content = read_bytes(source.mapping)
         return mapping.load(
-            document.read(str(source.mapping)), source=name, zone=self.zone, sources=list(self.config.sources),
+            document.load(content, shown(source.mapping)), source=name, zone=self.zone, sources=list(self.config.sources),
             history_import=source.history_import,
         )
 
@@ -163,4 +164,13 @@ def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ConfigError([Fault(str(path), 0, "", f"cannot be read ({error.strerror})")]) from None
+        message = f"cannot be read ({error.strerror}), expected a readable file"
+        raise ConfigError([Fault(shown(path), 0, "", message)]) from None
+
+
+def shown(path: Path) -> str:
+    """How a file is named to the user: from the working folder where it lies in it."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)

@@ -167,7 +167,7 @@ def _show(demo: Demo, app: App, answer: Answer) -> None:
     out = console()
     tables.summary(out, answer.value)
     months = demo.months()
-    values = [value for value in app.kpi().value if value["period"] in months]
+    values = [value for month in months for value in app.kpi(period=month).value]
     out.print()
     people = ("won_value", "won_count", "win_rate", "cycle")
     _grid(out, "KPIs per person", [value for value in values if value["kpi"] in people], months, _person)

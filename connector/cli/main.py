@@ -45,21 +45,26 @@ def call(arguments: list[str]) -> int:
     session.json = "--json" in arguments
     try:
         return int(cli(args=arguments, prog_name="connector", standalone_mode=False, obj=session) or 0)
-    except ConfigError as error:
-        return _config(session, error)
-    except ConnectorError as error:
-        return _tell(session, type(error).__name__, str(error), error.where, error.remedy, error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # typer leaves by SystemExit when the pipe is closed
         return _closed_pipe()
-    except Exception as error:  # noqa: BLE001  # the edge: whatever it is, the user gets a sentence and a log
-        if hasattr(error, "format_message"):  # typer's own complaints about the command line
-            fault = UsageError(error.format_message())
-            return _tell(session, "UsageError", str(fault), _context(error), fault.remedy, fault.exit_code)
-        return _bug(session, error)
+    except Exception as error:  # noqa: BLE001  # the edge: whatever it is, the user gets a sentence
+        return _explain(session, error)
     finally:
         session.close()
+
+
+def _explain(session: Session, error: Exception) -> int:
+    """Say what went wrong, by the kind of error."""
+    if isinstance(error, ConfigError):
+        return _config(session, error)
+    if isinstance(error, ConnectorError):
+        return _tell(session, type(error).__name__, str(error), error.where, error.remedy, error.exit_code)
+    if hasattr(error, "format_message"):  # typer's own complaints about the command line
+        fault = UsageError(error.format_message())
+        return _tell(session, "UsageError", str(fault), _context(error), fault.remedy, fault.exit_code)
+    return _bug(session, error)
 
 
 def _tell(session: Session, name: str, message: str, where: str, remedy: str, code: int) -> int:

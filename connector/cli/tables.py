@@ -54,8 +54,9 @@ def summary(console: Console, run: Mapping[str, Any]) -> None:
     """A run: a line per stream and per destination, what went wrong, and what to do next."""
     streams = [(source, stream) for source in run.get("sources", ()) for stream in source["streams"]]
     if streams:
+        title = f"Run {run['run']}{' (dry run: nothing is written)' if run.get('dry_run') else ''}"
         table(
-            console, f"Run {run['run']}{' (dry run: nothing is written)' if run.get('dry_run') else ''}", ("source", "stream", "status", *COUNTS, "read up to"),
+            console, title, ("source", "stream", "status", *COUNTS, "read up to"),
             [
                 (source["source"], stream["stream"], stream.get("status"), *(stream[name] for name in COUNTS),
                  when(stream["cursor"]))

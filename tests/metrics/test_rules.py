@@ -1,0 +1,241 @@
+"""What the awkward cases give: first sights, re-opened wins, splits, tombstones, missing rates, unmapped stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import Ask, asking
+from .fill import Filled, at, ref, stage_rows
+
+STAGES = [
+    {"pipeline": pipeline, "stage": f"{prefix}{stage}", "display_order": str(place), "canonical": canonical,
+     "probability": probability, "archived": "0"}
+    for pipeline, prefix in (("sales", ""), ("renewal", "r_"))
+    for place, (stage, canonical, probability) in enumerate(
+        [("new", "prospecting", "0.1"), ("offer", "proposal", "0.5"), ("won", "closed_won", "1"),
+         ("lost", "closed_lost", "0")], 1,
+    )
+]
+Move = tuple[str, str]
+Build = Callable[..., Ask]
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Build:
+    """build(deals={id: fields}, moves={id: [(day, stage, …)]}, **rows of other entities) -> ask."""
+
+    def make(
+        deals: dict[str, dict[str, Any]], moves: dict[str, list[dict[str, Any]]], *, files: dict[str, str] | None = None,
+        **others: list[dict[str, Any]],
+    ) -> Ask:
+        store = Filled(f"sqlite:///{tmp_path / 'store.db'}")
+        store.put("pipeline", [{"id": name, "name": name} for name in ("sales", "renewal")])
+        store.put("stage", stage_rows(STAGES))
+        store.put("deal", [
+            {"id": id_, "created_at": day("01-01"), "amount": 1000_0000, "currency": "USD", "owner": ref("A"), **given}
+            for id_, given in deals.items()
+        ])
+        store.put("stage_transition", [
+            {"deal": id_, "sequence": number, "to_pipeline": "renewal" if move["to_stage"][:2] == "r_" else "sales", **move}
+            for id_, chain in moves.items() for number, move in enumerate(chain)
+        ])
+        for place, (kind, content) in enumerate((files or {}).items()):
+            store.file(kind, f"{kind}.csv", content, seen_at=place)
+        for entity, given in others.items():
+            store.put(entity, given)
+        store.known_until("2025-04-01T00:00:00+00:00")
+        return asking(store.url, "UTC", "USD")
+
+    return make
+
+
+def day(text: str) -> int:
+    """Midnight UTC of a day of 2025, as MM-DD."""
+    return at(f"2025-{text}T00:00:00+00:00")
+
+
+def move(text: str, stage: str, **more: Any) -> dict[str, Any]:
+    return {"occurred_at": day(text), "to_stage": stage, **more}
+
+
+WON = [move("01-01", "new"), move("01-11", "won")]
+
+
+def test_a_win_that_was_undone_counts_nowhere(build: Build) -> None:
+    """R7: won, then back to offer: open. Its conversion from offer is undone too; offer stays reached (R6)."""
+    ask = build({"1": {}}, {"1": [move("01-01", "new"), move("01-05", "won"), move("02-01", "offer")]})
+    assert [value.value for value in ask("won_count")] == ["0"] * 4
+    found = {value.dimensions["stage"]: value for value in ask("stage_conversion", every="all", where={"pipeline": "sales"})}
+    assert (found["new"].value, found["offer"].value, found["offer"].open_share) == ("1.000000", "0.000000", "1.000000")
+    assert [value.value for value in ask("open_pipeline")] == ["0.00", "1000.00", "1000.00", "1000.00"]
+
+
+def test_a_move_into_the_stage_already_held_is_no_move(build: Build) -> None:
+    ask = build({"1": {}}, {"1": [move("01-01", "new"), move("01-03", "new"), move("01-11", "offer")]})
+    (entries,) = ask("stage_entries", every="all", where={"stage": "new"})
+    (days,) = ask("stage_duration", every="all", where={"stage": "new"})
+    assert (entries.value, days.value) == ("1", "10.000000")
+
+
+def test_a_second_won_stage_does_not_move_the_close(build: Build) -> None:
+    ask = build({"1": {}}, {"1": [*WON, move("02-20", "r_won")]})
+    assert [value.value for value in ask("won_count")][:2] == ["1", "0"]
+
+
+def test_a_first_sight_is_open_from_creation_and_reached_but_no_entry_and_no_duration(build: Build) -> None:
+    """Seen first on 10 February in offer, created in January; it left on 20 February."""
+    chain = [move("02-10", "offer", origin="initial"), move("02-20", "won")]
+    ask = build({"1": {}}, {"1": chain})
+    assert ask("open_pipeline", periods=["2025-01"])[0].value == "1000.00"
+    assert {value.dimensions["stage"]: value.value for value in ask("stage_entries", every="all")}["offer"] == "0"
+    assert ask("stage_duration", every="all", where={"stage": "offer"})[0].value is None
+    assert ask("stage_conversion", every="all", where={"stage": "offer"})[0].value == "1.000000"
+    assert ask("cycle_length", every="all")[0].value == "50.000000"  # creation and close are both known
+
+
+def test_a_deal_first_seen_won_without_a_date_is_in_no_period_and_not_open(build: Build) -> None:
+    ask = build({"1": {}}, {"1": [move("02-10", "won", origin="initial")]})
+    assert ask("won_count", every="all")[0].value == "0"
+    assert {value.value for value in ask("open_pipeline")} == {"0.00"}
+
+
+def test_a_deal_without_creation_begins_at_its_first_transition(build: Build) -> None:
+    ask = build({"1": {"created_at": None}}, {"1": [move("01-05", "new"), move("01-11", "won")]})
+    assert ask("cycle_length", every="all")[0].value == "6.000000"
+
+
+def test_a_close_before_creation_is_left_out_and_counted(build: Build) -> None:
+    """R17."""
+    ask = build({"1": {"created_at": day("02-01")}, "2": {}}, {"1": WON, "2": WON})
+    (value,) = ask("cycle_length", every="all")
+    assert (value.value, value.denominator, value.left_out_duration) == ("10.000000", "1", 1)
+
+
+@pytest.mark.parametrize("gone", [{"gone": "deleted"}, {"deleted_at": day("02-01")}, {"merged_into": "crm:2"}])
+def test_deleted_and_merged_deals_are_out_of_all_periods(build: Build, gone: dict[str, Any]) -> None:
+    """R8."""
+    ask = build({"1": gone, "2": {}}, {"1": WON, "2": WON})
+    assert ask("won_count", periods=["2025-01"])[0].value == "1"
+    assert ask("stage_entries", every="all", where={"stage": "won"})[0].value == "1"
+
+
+def test_shares_add_up_to_the_cent_and_the_rest_is_the_owner_s(build: Build) -> None:
+    """R12 split, E: 40/60 of 12 000 is 4 800 and 7 200; three thirds of 100.00 add up to 100.00."""
+    shares = [{"id": "1a", "deal": ref("1"), "owner": ref("B"), "share": 600_000},
+              *({"id": f"2{owner}", "deal": ref("2"), "owner": ref(owner), "share": 333_333} for owner in "BC")]
+    ask = build({"1": {"amount": 12_000_0000}, "2": {"amount": 100_0000}}, {"1": WON, "2": WON}, deal_owner=shares)
+    split = {"per": "owner", "options": {"credit": "split"}, "periods": ["2025-01"]}
+    money = {value.subject.key: value.value for value in ask("won_value", **split)}
+    assert money == {"crm:A": "4833.33", "crm:B": "7233.33", "crm:C": "33.34"}
+    counts = {value.subject.key: value.value for value in ask("won_count", **split)}
+    assert counts == {"crm:A": "0.733334", "crm:B": "0.933333", "crm:C": "0.333333"}
+    assert ask("won_value", options={"credit": "split"}, periods=["2025-01"])[0].value == "12100.00"
+
+
+def test_before_the_first_known_change_the_first_known_owner_has_it(build: Build) -> None:
+    changes = [
+        {"deal": "1", "field": "owner", "occurred_at": day("01-20"), "new": ref("B")},
+        {"deal": "1", "field": "owner", "occurred_at": day("02-20"), "new": ""},
+    ]
+    owners = [{"id": owner} for owner in "AB"]
+    ask = build({"1": {"owner": None}}, {"1": WON}, deal_change=changes, owner=owners)
+    assert {value.subject.key: value.value for value in ask("won_count", per="owner", periods=["2025-01"])} == {
+        "crm:A": "0", "crm:B": "1",
+    }
+    later = ask("won_count", per="owner", periods=["2025-01"], options={"credit": "current"})
+    assert {value.subject.key: value.value for value in later} == {"crm:A": "0", "crm:B": "0", "none": "1"}
+
+
+def test_an_actor_is_matched_by_the_owner_s_user_before_its_id(build: Build) -> None:
+    owners = [{"id": "A", "user": "77"}, {"id": "77"}, {"id": "C", "user": "9"}, {"id": "D", "user": "9"}]
+    chains = {deal: [move("01-01", "new"), move("01-11", "won", actor=actor)]
+              for deal, actor in (("1", "77"), ("2", "C"), ("3", "9"), ("4", "x"))}
+    ask = build(dict.fromkeys("1234", {}), chains, owner=owners)
+    values = ask("won_count", per="owner", periods=["2025-01"], options={"credit": "actor"})
+    assert {value.subject.key: value.value for value in values if value.value != "0"} == {
+        "crm:A": "1", "crm:C": "1", "none": "2",
+    }
+
+
+def test_an_amount_without_rate_is_left_out_of_sums_and_counted(build: Build) -> None:
+    rates = "currency,valid_from,rate\nEUR,2025-01-12,2\nJPY,2025-01-01,0.0067\n"
+    deals = {"1": {"currency": "EUR"}, "2": {"currency": "GBP"}, "3": {"currency": "JPY"}, "4": {}}
+    ask = build(deals, dict.fromkeys(deals, WON), files={"fx": rates})
+    (value,) = ask("won_value", periods=["2025-01"])
+    assert (value.value, value.left_out_rate, value.left_out_amount) == ("1006.70", 2, 0)  # EUR's begins a day too late
+
+
+def test_rates_may_come_from_the_ledger(build: Build) -> None:
+    told = [{"id": "EUR|2025-01-01", "currency": "EUR", "valid_from_on": "2025-01-01", "rate": "1.105"}]
+    ask = build({"1": {"currency": "EUR", "amount": 33_3300}}, {"1": WON}, fx_rate=told)
+    assert ask("won_value", periods=["2025-01"])[0].value == "36.83"  # 36.82965
+
+
+def test_the_deal_s_own_probability_comes_first(build: Build) -> None:
+    ask = build({"1": {"probability": 250_000}, "2": {}}, {"1": [move("01-01", "new")], "2": [move("01-01", "offer")]})
+    assert ask("weighted_pipeline", periods=["2025-01"])[0].value == "750.00"
+
+
+def test_an_unmapped_stage_withholds_its_pipeline_and_totals_but_not_others(build: Build) -> None:
+    ask = build({"1": {}, "2": {}}, {"1": WON, "2": [move("01-01", "r_new"), move("01-11", "r_won")]})
+    withheld = [("crm", "renewal")]
+    by_pipeline = ask("won_count", per="pipeline", periods=["2025-01"], withheld=withheld)
+    assert {value.subject.key: (value.status, value.value) for value in by_pipeline} == {
+        "sales": ("open", "1"), "renewal": ("withheld", None),
+    }
+    assert ask("won_count", periods=["2025-01"], withheld=withheld)[0].status == "withheld"
+    assert ask("won_count", periods=["2025-01"], where={"pipeline": "sales"}, withheld=withheld)[0].status == "open"
+    assert ask("lead_volume", periods=["2025-01"], withheld=withheld)[0].status == "open"
+    stages = ask("stage_entries", periods=["2025-01"], withheld=withheld)
+    assert {value.dimensions["stage"] for value in stages if value.status == "withheld"} == {
+        "r_new", "r_offer", "r_won", "r_lost",
+    }
+
+
+def test_own_fields_split_and_filter(build: Build) -> None:
+    deals = {"1": {"extra": '{"region":"north"}'}, "2": {"extra": '{"region":"south \\"x\\""}'}, "3": {}}
+    ask = build(deals, dict.fromkeys(deals, WON))
+    split = ask("won_count", by="extra.region", periods=["2025-01"])
+    assert {value.dimensions["extra.region"]: value.value for value in split} == {"north": "1", 'south "x"': "1", "": "1"}
+    assert ask("won_count", where={"extra.region": ["north", ""]}, periods=["2025-01"])[0].value == "2"
+
+
+def test_people_add_up_their_owners_and_everyone_employed_has_a_value(build: Build) -> None:
+    staff = (
+        "employee_code,owner,email,name,team,from,to,ignore\n"
+        "007,crm:A,,An,north,2024-01-01,,\n"
+        "007,crm:B,,,,,,\n"
+        "008,,c@x.vn,Binh,south,2024-01-01,2025-02-28,\n"
+        "009,,,Chi,north,2025-03-01,,\n"
+        ",crm:E,,,,,,yes\n"
+    )
+    deals = {str(place): {"owner": ref(owner)} for place, owner in enumerate("ABCDE")}
+    owners = [{"id": owner, "name": f"user {owner}", "email": f"{owner.lower()}@x.vn"} for owner in "ABCDE"]
+    ask = build(deals, dict.fromkeys(deals, WON), owner=owners, files={"people": staff})
+    found = {(value.subject.kind, value.subject.key): value for value in ask("won_count", per="person", periods=["2025-01"])}
+    assert {key: value.value for key, value in found.items()} == {
+        ("person", "007"): "2", ("person", "008"): "1", ("owner", "crm:D"): "1",
+    }
+    assert (found["person", "007"].subject.name, found["owner", "crm:D"].subject.name) == ("An", "user D")
+    march = ask("win_rate_count", per="person", periods=["2025-03"])
+    assert {value.subject.key: value.value for value in march} == {"007": None, "009": None}
+    teams = ask("won_count", per="team", periods=["2025-01"])
+    assert {value.subject.key: value.value for value in teams} == {"north": "2", "south": "1", "none": "2"}
+    assert [value.value for value in ask("won_count", per="person", periods=["2025-01"], subject="C@x.vn")] == ["1"]
+
+
+def test_a_stock_of_a_future_period_is_unknown(build: Build) -> None:
+    ask = build({"1": {}}, {"1": [move("01-01", "new")]})
+    assert ask("open_pipeline", periods=["2025-05"])[0].value is None
+
+
+def test_an_empty_store_has_zero_and_no_data(tmp_path: Path) -> None:
+    store = Filled(f"sqlite:///{tmp_path / 'store.db'}").known_until("2025-04-01T00:00:00+00:00")
+    ask = asking(store.url, "UTC", "VND")
+    assert [(value.value, value.period) for value in ask("won_value")] == [("0", "2025-04")]
+    assert ask("win_rate_count")[0].value is None
+    assert ask("stage_conversion") == []
