@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, delete, select
 
 from connector import document, mapping, pipelines
-from connector.ledger import Changes, Entered, Ledger, wanted
+from connector.errors import Busy, StoreError
+from connector.ledger import Changes, Entered, Ledger, is_older, wanted
 from connector.mapping import Mapping as SourceMapping
 from connector.model import ENTITIES, Mapped, canonical_json
 from connector.ports import Exchange, Record
@@ -43,8 +44,8 @@ class PageEntry:
 def take_page(writing: Writing, source_mapping: SourceMapping, entry: PageEntry) -> Changes:
     """Apply one page: versions, facts, quarantine."""
     changes = plan_page(writing.connection, source_mapping, entry)
-    rows.write(writing, source_mapping.source, entry.seen_at, changes)
-    quarantine.record(writing, source_mapping.source, entry, changes.rejected)
+    rows.write(writing, source_mapping.source, entry.seen_at, changes, stream=entry.stream)
+    changes.quarantined = quarantine.record(writing, source_mapping.source, entry, changes)
     return changes
 
 
@@ -64,7 +65,20 @@ def plan_page(connection: Connection, source_mapping: SourceMapping, entry: Page
     for record in entry.mapped:
         if record.fault is None:
             ledger.apply(record)
-    return ledger.changes
+        elif is_older(record.modified, before.stamps.get(record.key)):
+            ledger.changes.old.add(record.index)
+    changes = ledger.changes
+    if not _keeps_stamps(source_mapping, stream):
+        changes.stamps.clear()
+    faults = {record.index for record in entry.mapped if record.fault is not None} | changes.rejected.keys()
+    changes.quarantined = len(faults - changes.old)
+    return changes
+
+
+def _keeps_stamps(source_mapping: SourceMapping, stream: str) -> bool:
+    """Whether it matters which state of a record is the newest: not where each is one fact that never changes."""
+    entries = source_mapping.entries.get(stream, ())
+    return any(not entry.entity.facts or entry.each is not None for entry in entries)
 
 
 def _list_entities(source_mapping: SourceMapping, stream: str) -> set[str]:
@@ -75,13 +89,15 @@ def _list_entities(source_mapping: SourceMapping, stream: str) -> set[str]:
     }
 
 
-def take_pass(writing: Writing, source_mapping: SourceMapping, stream: str, seen_at: int, shown: set[str]) -> Changes:
-    """A finished full pass: rows whose record it did not show are deleted."""
+def take_pass(
+    writing: Writing, source_mapping: SourceMapping, stream: str, seen_at: int, shown: set[str], started_at: int
+) -> Changes:
+    """A finished full pass: rows whose record it did not show are deleted, save those made after it `started_at`."""
     source = source_mapping.source
     total = Changes()
     entries = source_mapping.entries.get(stream, ())
     for entity in sorted({entry.entity.name for entry in entries if not entry.entity.facts}):
-        made = made_by(writing.connection, source, stream, entity)
+        made = made_by(writing.connection, source, stream, entity, before=started_at)
         gone = [(row_id, key) for row_id, key in made if key not in shown]
         before = rows.load(writing.connection, source, rows=[(entity, row_id) for row_id, _ in gone], deals=())
         entered = Entered(source, stream, seen_at, None, seen_at, source_mapping.version)
@@ -93,12 +109,16 @@ def take_pass(writing: Writing, source_mapping: SourceMapping, stream: str, seen
     return total
 
 
-def made_by(connection: Connection, source: str, stream: str, entity: str) -> Iterator[tuple[str, str]]:
-    """The (row id, record key) of the current rows of an entity that a stream's records make."""
+def made_by(
+    connection: Connection, source: str, stream: str, entity: str, *, before: int | None = None
+) -> Iterator[tuple[str, str]]:
+    """The (row id, record key) of the current rows of an entity that a stream's records make, recorded `before`."""
     table = tables.LEDGER[entity]
     query = select(table.c.id, table.c.parts).where(
         table.c.source == source, table.c.replaced_at.is_(None), table.c.gone.is_(None)
     )
+    if before is not None:
+        query = query.where(table.c.recorded_at < before)
     for row in connection.execute(query):
         part = json.loads(row.parts).get(stream)
         if part is not None:
@@ -135,6 +155,19 @@ def latest_version(connection: Connection, kind: str, name: str) -> str | None:
         .order_by(table.c.seen_at.desc())
         .limit(1)
     ).scalar()
+
+
+def check_in_force(connection: Connection, source_mapping: SourceMapping) -> None:
+    """Make sure, inside the transaction that writes, that nobody put another mapping in force. Raises Busy.
+
+    Otherwise replay would map the page by the new one, and find something else than was written.
+    """
+    in_force = latest_version(connection, "mapping", source_mapping.source)
+    if in_force is not None and in_force != source_mapping.version:
+        raise Busy(
+            f"the mapping of {source_mapping.source} was changed by another run while this one read; "
+            "nothing of the late batch was written"
+        )
 
 
 def put_file(
@@ -205,10 +238,9 @@ def take_mapping(
 def _take_pipelines(writing: Writing, source_mapping: SourceMapping, seen_at: int, *, first: bool) -> None:
     entries = pipelines.rows(source_mapping.pipelines)
     source = source_mapping.source
-    listed = {(entry.entity, entry.id) for entry in entries}
-    for row_id, _ in made_by(writing.connection, source, "", "stage"):
-        if ("stage", row_id) not in listed:  # a stage that is no longer listed keeps its place, archived (R9)
-            entries.append(pipelines.archived(row_id))
+    listed = {entry.id for entry in entries if entry.entity == "stage"}
+    unlisted = {row_id for row_id, _ in made_by(writing.connection, source, "", "stage")} - listed
+    entries += [pipelines.archived(row) for row in rows.current(writing.connection, "stage", source, unlisted)]
     for entry in entries:
         entry.seen_at = 0 if first else None
     record = Mapped(0, "pipelines", None, entries, [], set())
@@ -270,7 +302,8 @@ def rebuild(
     `sources` by name must hold every source that ever landed a page. Raises StoreError; on any error nothing changes.
     """
     with store.writing() as writing:
-        for table in [*tables.LEDGER.values(), tables.quarantine]:
+        _check_sources(writing.connection, sources)
+        for table in [*tables.LEDGER.values(), tables.record_stamp, tables.quarantine]:
             writing.execute(delete(table))
         in_force: dict[str, SourceMapping] = {}
         for done, (_, take) in enumerate(_entries(writing, sources, in_force), start=1):
@@ -279,6 +312,17 @@ def rebuild(
         return {
             name: len(writing.execute(select(table.c.seen_at)).all()) for name, table in tables.LEDGER.items()
         }
+
+
+def _check_sources(connection: Connection, sources: Mapping[str, Reads]) -> None:
+    mapped = select(tables.file_version.c.name).where(tables.file_version.c.kind == "mapping")
+    landed = select(tables.page.c.source).where(tables.page.c.applied_at.is_not(None))
+    missing = set(connection.execute(mapped.union(landed)).scalars()) - sources.keys()
+    if missing:
+        raise StoreError(
+            f"the journal has pages of {', '.join(sorted(missing))}, which the config does not name; "
+            "put the source back to rebuild, nothing was changed"
+        )
 
 
 def _entries(
@@ -343,7 +387,7 @@ def _again_page(
 def _again_pass(writing: Writing, row: Any, in_force: dict[str, SourceMapping]) -> Callable[[], None]:
     def take() -> None:
         shown = set(json.loads(landing.body(writing.connection, row.body)))
-        take_pass(writing, in_force[row.source], row.stream, row.applied_at, shown)
+        take_pass(writing, in_force[row.source], row.stream, row.applied_at, shown, row.started_at)
 
     return take
 
@@ -364,20 +408,18 @@ def _again_decision(
 def retry(
     writing: Writing, source: Reads, source_mapping: SourceMapping, subject: Mapping[str, Any], seen_at: int
 ) -> bool:
-    """Map one quarantined record again from its landed page; says whether it is mended."""
+    """Map one record that is set aside again from its landed page; says whether it is mended."""
     held = quarantine.find(writing.connection, subject)
-    if held is None:
-        return False
-    page = next(
-        page for page in landing.pages(writing.connection, source=held.source) if page.id == held.page
-    )
+    if held is None or held.state == "mended":
+        return held is not None
+    page = landing.page(writing.connection, held.page)
     mapped = [
         record
         for record in map_page(writing.connection, source, source_mapping, held.page, held.stream)
         if record.index == held.record_index
     ]
-    take_page(writing, source_mapping, PageEntry(held.page, seen_at, held.stream, page.read_at, mapped))
-    return all(record.fault is None for record in mapped)
+    changes = take_page(writing, source_mapping, PageEntry(held.page, seen_at, held.stream, page.read_at, mapped))
+    return not changes.rejected and all(record.fault is None for record in mapped)
 
 
 assert set(tables.LEDGER) == set(ENTITIES)  # noqa: S101  # every entity has its table, checked once at import

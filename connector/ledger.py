@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from connector.model import CHOICES, STAGE, Entry, Mapped, Pipeline, Reported, Value, canonical_json
+from connector.model import CHOICES, ENTITIES, STAGE, Entry, Mapped, Pipeline, Reported, Value, canonical_json
 
 CHANGES = CHOICES["deal_change", "field"]
 _BOOKKEEPING = {
@@ -99,8 +99,8 @@ class Changes:
 
     `rows`: versions to insert by (entity, id, seen_at). `ended`: (entity, id, seen_at, replaced_at) of versions that
     are no longer current. `erased`: versions replaced at their own instant (imported history only). `touched`: rows
-    whose `parts` moved on without any change of value. Facts likewise. `stamps`: records whose newest modified stamp moved
-    on. `rejected`: records (by index) that cannot be applied, with the reason; `old`: records older than what is known.
+    whose `parts` moved on without any change of value. Facts likewise. `stamps`: records whose newest modified stamp
+    moved on. `rejected`: records (by index) that cannot be applied, with the reason. `old`: records older than known.
     """
 
     rows: dict[tuple[str, str, int], Row] = field(default_factory=dict)
@@ -116,6 +116,7 @@ class Changes:
     changed: int = 0
     unchanged: int = 0
     deleted: int = 0
+    quarantined: int = 0
 
 
 def wanted(records: Iterable[Mapped]) -> tuple[set[tuple[str, str]], set[str]]:
@@ -150,7 +151,7 @@ class Ledger:
     def apply(self, record: Mapped) -> None:
         """Take one record in: its rows, its facts, and what its reading implies."""
         stamp = self.before.stamps.get(record.key)
-        if _older(record.modified, stamp):
+        if is_older(record.modified, stamp):
             self._apply_old(record)
             return
         conflict = next((reason for entry in record.entries if (reason := self._conflict(entry))), None)
@@ -187,7 +188,7 @@ class Ledger:
         filled = entry.fields.keys() | {f"extra.{name}" for name in entry.extra or ()}
         for stream in json.loads(row["parts"]):
             if stream and stream != self.entered.stream:
-                shared = self.columns(entry.entity, stream) & filled
+                shared = (self.columns(entry.entity, stream) & filled) - set(ENTITIES[entry.entity].key)
                 if shared:
                     names = ", ".join(sorted(shared))
                     return f"{entry.entity} {names}: filled by stream {stream} for the same row; give the keys a prefix"
@@ -205,7 +206,7 @@ class Ledger:
         if entry.absent:
             return self._retract(record, key) if row and made_by_it and row["gone"] is None else "unchanged"
         left_by_another = row is not None and row["gone"] == "retracted" and not made_by_it
-        if mine and _older(record.modified, mine[0]) and not left_by_another:
+        if mine and is_older(record.modified, mine[0]) and not left_by_another:
             return "stale"
         rest = self._rest(key, parts)
         parts[self.entered.stream] = [record.modified, record.key]
@@ -299,7 +300,7 @@ class Ledger:
                 if (entity, row_id) in made or row is None or row["gone"] is not None:
                     continue
                 mine = json.loads(row["parts"]).get(self.entered.stream)
-                if mine and mine[1] == record.key and not _older(record.modified, mine[0]):
+                if mine and mine[1] == record.key and not is_older(record.modified, mine[0]):
                     effect = self._retract(record, (entity, row_id))
         return effect
 
@@ -522,7 +523,8 @@ def _covered(fact: Fact, oldest: int, newest: int) -> bool:
     return oldest <= after and fact.occurred_at <= newest
 
 
-def _older(modified: int | None, known: int | None) -> bool:
+def is_older(modified: int | None, known: int | None) -> bool:
+    """Whether a record is older than the state known of it; one without stamp never is."""
     return modified is not None and known is not None and modified < known
 
 

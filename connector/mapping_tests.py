@@ -136,7 +136,8 @@ def _names(source_mapping: SourceMapping, entity: str, field: str, row: Row) -> 
 
 
 def _shown(source_mapping: SourceMapping, entity: str, wanted: Row, row: Row) -> str:
-    return _text({field: " = ".join(_readings(source_mapping, entity, field, row)) or None for field in wanted})
+    read = {field: dict.fromkeys(_readings(source_mapping, entity, field, row)) for field in wanted}
+    return _text({field: " = ".join(readings) or None for field, readings in read.items()})
 
 
 def _text(fields: Row) -> str:

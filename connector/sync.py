@@ -86,9 +86,8 @@ class StreamSummary:
         self.new += changes.new
         self.changed += changes.changed
         self.deleted += changes.deleted
-        faults = sum(record.fault is not None for record in mapped) + len(changes.rejected)
-        self.quarantined += faults
-        self.unchanged += len(mapped) - faults - changes.new - changes.changed - changes.deleted
+        self.quarantined += changes.quarantined
+        self.unchanged += len(mapped) - changes.quarantined - changes.new - changes.changed - changes.deleted
 
     def fail(self, error: ConnectorError) -> None:
         """Take over how the stream ended."""
@@ -182,6 +181,8 @@ class StreamRun:
             return
         lease = self._lease()
         try:
+            if self.stream.complete and self.plan.mode in ("sync", "full"):
+                self._finish_accepted(lease)
             full = self.plan.mode == "full" or (self.plan.mode == "sync" and not self.stream.cursor)
             if full and self.stream.complete:
                 self._full_pass(lease)
@@ -202,6 +203,11 @@ class StreamRun:
                     raise
                 self.clock.sleep(min(1.0, self.wait))
 
+    def _hold(self, writing: Writing, lease: Lease) -> None:
+        """Make sure that this transaction may write: the lease is ours, and the mapping still the one in force."""
+        self.store.hold(writing, lease)
+        journal.check_in_force(writing.connection, self.mapping)
+
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def _windows(self, lease: Lease) -> None:
@@ -219,7 +225,7 @@ class StreamRun:
                 return
         state = {"cursor": iso(micros(window.hi - self.settings.overlap))}
         with self.store.writing() as writing:
-            self.store.hold(writing, lease)
+            self._hold(writing, lease)
             self._save_cursor(writing, state, complete=True)
         self.summary.cursor = state["cursor"]
         if resumed and not self.stop():
@@ -268,7 +274,7 @@ class StreamRun:
         self.summary.requests += len(page.exchanges)
         mapped, packed = self._map(page), landing.pack(page.exchanges)
         with self.store.writing() as writing:
-            self.store.hold(writing, lease)
+            self._hold(writing, lease)
             stamp = writing.stamp()
             self._land(writing, page, packed, stamp, applied_at=stamp)
             entry = PageEntry(stamp, stamp, self.stream.name, micros(page.read_at), mapped)
@@ -319,7 +325,6 @@ class StreamRun:
 
     def _full_pass(self, lease: Lease) -> None:
         """Read everything of a complete stream; its pages are held until the whole is known to be plausible."""
-        self._finish_accepted(lease)
         pass_id = self._begin_pass(lease)
         shown: set[str] = set()
         for page in self.source.read(self.stream.name, Window(None, self.source.now()), None):
@@ -327,7 +332,7 @@ class StreamRun:
             shown.update(record.key for record in self.source.records(self.stream.name, page.exchanges))
             packed = landing.pack(page.exchanges)
             with self.store.writing() as writing:
-                self.store.hold(writing, lease)
+                self._hold(writing, lease)
                 self._land(writing, page, packed, writing.stamp(), applied_at=None, full_pass=pass_id)
             self.progress(self.stream.name, 0)
             if self.stop():
@@ -340,7 +345,7 @@ class StreamRun:
         pass_id = secrets.token_hex(8)
         table = tables.id_pass
         with self.store.writing() as writing:
-            self.store.hold(writing, lease)
+            self._hold(writing, lease)
             mine = (table.c.source == self.source.name, table.c.stream == self.stream.name)
             for row in writing.execute(select(table.c.id).where(*mine, table.c.state == "reading")).all():
                 landing.drop_held(writing, row.id)
@@ -366,9 +371,9 @@ class StreamRun:
         packed = {landing.body_hash(body): landing.compressed(body)}
         table = tables.id_pass
         with self.store.writing() as writing:
-            self.store.hold(writing, lease)
+            self._hold(writing, lease)
             known = journal.known_records(writing.connection, self.mapping, self.stream.name)
-            suspicious = known > 0 and len(shown) < known * (1 - self.settings.shrink)
+            suspicious = known > 0 and (not shown or len(shown) < known * (1 - self.settings.shrink))
             landing.put_bodies(writing, packed)
             self._replace_stops(writing)
             writing.execute(
@@ -422,7 +427,7 @@ class StreamRun:
             with self.store.reading() as connection:
                 mapped = journal.map_page(connection, self.source, self.mapping, page.id, page.stream)
             with self.store.writing() as writing:
-                self.store.hold(writing, lease)
+                self._hold(writing, lease)
                 stamp = writing.stamp()
                 landing.mark_applied(writing, page.id, stamp)
                 entry = PageEntry(page.id, stamp, page.stream, page.read_at, mapped)
@@ -431,17 +436,18 @@ class StreamRun:
             self.progress(self.stream.name, len(mapped))
         table = tables.id_pass
         with self.store.writing() as writing:
-            self.store.hold(writing, lease)
+            self._hold(writing, lease)
             row = writing.execute(select(table).where(table.c.id == pass_id)).one()
             stamp = writing.stamp()
             shown = set(json.loads(landing.body(writing.connection, row.body)))
-            changes = journal.take_pass(writing, self.mapping, self.stream.name, stamp, shown)
+            changes = journal.take_pass(writing, self.mapping, self.stream.name, stamp, shown, row.started_at)
             writing.execute(
                 update(table).where(table.c.id == pass_id).values(state="applied", applied_at=stamp)
             )
-            self._save_cursor(writing, {"cursor": iso(row.started_at)}, complete=True)
+            if not self.stream.cursor:  # where there is one, it is only moved by its own windows
+                self._save_cursor(writing, {"cursor": iso(row.started_at)}, complete=True)
         self.summary.deleted += changes.deleted
-        self.summary.cursor = iso(row.started_at)
+        self.summary.cursor = self._state().get("cursor")
 
     # --- dry run -----------------------------------------------------------------------------------------------------
 

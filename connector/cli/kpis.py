@@ -75,6 +75,8 @@ def _note(value: Kpi) -> str:
         said.append(f"{left_out['amount']} without amount left out")
     if left_out["rate"]:
         said.append(f"{left_out['rate']} without exchange rate left out")
+    if left_out["duration"]:
+        said.append(f"{left_out['duration']} without known duration left out")
     return ", ".join(said)
 
 

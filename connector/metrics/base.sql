@@ -1,6 +1,6 @@
 -- What every metric is made from: deals, stages, visits, closings, owners and rates as known at the as-of moment.
 --
--- Read from the snapshot (text is '' where there is none): raw_deal, raw_transition, raw_owner_change, raw_deal_owner,
+-- Read from the snapshot (text is '' where there is none): raw_deal, raw_transition, raw_change, raw_deal_owner,
 -- raw_stage, raw_pipeline, raw_owner, raw_lead. Made in Python: rate, team_stay, owner_subject, period.
 -- Variables: as_of (microseconds), money_step (ten-thousandths in the base currency's minor unit), horizon (microseconds
 -- or null). Instants are microseconds UTC, money ten-thousandths, shares millionths: all integers.
@@ -77,29 +77,53 @@ SELECT live_deal.*,
        coalesce(live_deal.created_at, (CASE WHEN visit.is_seen THEN visit.entered_at END)) AS began_at
 FROM live_deal LEFT JOIN visit ON visit.deal_no = live_deal.deal_no AND visit.place = 1;
 
--- How deals ended, by their last state (R7), at the move into it (R4), with their money at that day's rate (R13).
--- A deal that was already closed at first sight, without a close date, has no closed_at and is in no period.
-CREATE TABLE closing AS
-SELECT last.deal_no, last.stage_no, last.kind AS outcome, last.entered_by AS actor, deal.began_at,
-       CASE WHEN last.is_seen THEN last.entered_at END AS closed_at,
-       in_base(deal.amount, rate.top, rate.bottom) AS amount,
-       CASE WHEN deal.amount IS NULL THEN 'amount' WHEN rate.top IS NULL THEN 'rate' ELSE '' END AS left_out
+-- The move into the last state of a closed deal (R7): the first of the won (or lost) stages it went through since.
+CREATE TABLE ending AS
+SELECT deal_no, stage_no, kind AS outcome, entered_by AS actor, entered_at, is_seen
 FROM (
     SELECT * FROM visit WHERE kind IS DISTINCT FROM kind_before
     QUALIFY row_number() OVER (PARTITION BY deal_no ORDER BY place DESC) = 1
-) AS last
-JOIN deal USING (deal_no)
-ASOF LEFT JOIN rate ON rate.currency = deal.currency AND last.entered_at >= rate.since
-WHERE last.kind <> 'open';
+)
+WHERE kind <> 'open';
+
+-- What a lost deal was worth just before: some sources empty or zero the amount of what is lost.
+CREATE TABLE lost_money AS
+SELECT deal_no, try_cast(arg_max(new, told) FILTER (field = 'amount') AS BIGINT) AS amount,
+       arg_max(new, told) FILTER (field = 'currency') AS currency
+FROM (
+    SELECT deal.deal_no, field, new, (occurred_at, sequence) AS told
+    FROM raw_change AS change
+    JOIN deal ON deal.source = change.source AND deal.id = change.deal AND coalesce(deal.amount, 0) = 0
+    JOIN ending ON ending.deal_no = deal.deal_no AND outcome = 'lost' AND occurred_at < entered_at
+    WHERE field IN ('amount', 'currency')
+)
+GROUP BY deal_no;
+
+-- How deals ended, at the move into their last state (R4), with their money at that day's rate (R13).
+-- A deal that was already closed at first sight, without a close date, has no closed_at and is in no period.
+CREATE TABLE closing AS
+SELECT deal_no, stage_no, outcome, actor, began_at, CASE WHEN is_seen THEN entered_at END AS closed_at,
+       in_base(worth.amount, rate.top, rate.bottom) AS amount,
+       CASE WHEN worth.amount IS NULL THEN 'amount' WHEN rate.top IS NULL THEN 'rate' ELSE '' END AS left_out
+FROM (
+    SELECT ending.*, deal.began_at,
+           CASE WHEN coalesce(deal.amount, 0) = 0 THEN coalesce(lost_money.amount, deal.amount) ELSE deal.amount END
+               AS amount,
+           coalesce(nullif(deal.currency, ''), lost_money.currency) AS currency
+    FROM ending
+    JOIN deal ON deal.deal_no = ending.deal_no
+    LEFT JOIN lost_money ON lost_money.deal_no = ending.deal_no
+) AS worth
+ASOF LEFT JOIN rate ON rate.currency = worth.currency AND worth.entered_at >= rate.since;
 
 -- Who owned a deal from `since` to `until`: all of time, without gap. Before the first known change stands the first
 -- known owner (R12). '' is nobody.
 CREATE TABLE ownership AS
 WITH change AS (
     SELECT deal_no, occurred_at, new AS owner, row_number() OVER told AS place, lead(occurred_at) OVER told AS until
-    FROM raw_owner_change AS change
+    FROM raw_change AS change
     JOIN deal ON deal.source = change.source AND deal.id = change.deal
-    WHERE occurred_at <= getvariable('as_of')
+    WHERE field = 'owner' AND occurred_at <= getvariable('as_of')
     WINDOW told AS (PARTITION BY deal_no ORDER BY occurred_at, sequence, new)
 ),
 span AS (

@@ -37,7 +37,10 @@ _RAW = {  # what is read of each ledger table, by the name it has in SQL
         ("source", "deal", "occurred_at", "sequence", "to_pipeline", "to_stage", "origin", "actor"),
         "",
     ),
-    "raw_owner_change": ("deal_change", ("source", "deal", "occurred_at", "sequence", "new"), "field = 'owner'"),
+    "raw_change": (
+        "deal_change", ("source", "deal", "field", "occurred_at", "sequence", "new"),
+        "field IN ('owner', 'amount', 'currency')",
+    ),
     "raw_deal_owner": ("deal_owner", ("deal", "owner", "share", "from_at", "gone"), ""),
     "raw_stage": (
         "stage", ("source", "pipeline", "stage", "name", "position", "probability", "canonical", "archived"), "",

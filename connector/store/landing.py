@@ -141,6 +141,13 @@ def body(connection: Connection, name: str) -> bytes:
     return zstd.decompress(bytes(content))
 
 
+def page(connection: Connection, number: int) -> Landed:
+    """The landed page of that id."""
+    table = tables.page
+    query = select(table.c.id, table.c.applied_at, table.c.source, table.c.stream, table.c.run, table.c.read_at)
+    return Landed(*connection.execute(query.where(table.c.id == number)).one())
+
+
 def pages(
     connection: Connection, *, source: str | None = None, full_pass: str | None = None, before: int | None = None
 ) -> Iterator[Landed]:

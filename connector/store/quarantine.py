@@ -6,12 +6,14 @@ the record changes); mended.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, and_, delete, func, select, update
 
-from connector.model import Mapped
+from connector.ledger import Changes, is_older
+from connector.model import Mapped, canonical_json
 from connector.store.store import Writing
 from connector.store.tables import quarantine
 
@@ -21,57 +23,67 @@ if TYPE_CHECKING:
 KEY = ("source", "stream", "record_key")
 
 
-def record(writing: Writing, source: str, entry: PageEntry, rejected: Mapping[int, str]) -> None:
-    """Take in what one page shows of the quarantine: new faults, and records that can be used again."""
-    faulty = {mapped.key: mapped for mapped in entry.mapped if mapped.fault is not None or mapped.index in rejected}
+def record(writing: Writing, source: str, entry: PageEntry, changes: Changes) -> int:
+    """Take in what one page shows of the quarantine: new faults, and records that can be used again.
+
+    Says how many of its records are set aside and wait for a person.
+    """
+    reasons = {mapped.index: mapped.fault for mapped in entry.mapped if mapped.fault is not None} | changes.rejected
     table = quarantine
     mine = and_(table.c.source == source, table.c.stream == entry.stream)
-    if not faulty and writing.execute(select(func.count()).select_from(table).where(mine)).scalar_one() == 0:
-        return
+    if not reasons and writing.execute(select(func.count()).select_from(table).where(mine)).scalar_one() == 0:
+        return 0
     keys = {mapped.key for mapped in entry.mapped}
-    known = {
-        row.record_key: row
-        for row in writing.execute(select(table).where(mine))
-        if row.record_key in keys
-    }
-    for key, row in known.items():
-        if key not in faulty and row.state != "mended":
-            _set(writing, row, {"state": "mended", "seen_at": entry.seen_at})
-    for key, mapped in faulty.items():
-        _put(writing, source, entry, mapped, mapped.fault or rejected[mapped.index], known.get(key))
+    known = {row["record_key"]: dict(row) for row in writing.execute(select(table).where(mine)).mappings()}
+    known = {key: row for key, row in known.items() if key in keys}
+    shown: set[str] = set()
+    for mapped in entry.mapped:
+        held = known.get(mapped.key)
+        if mapped.index in changes.old or (held and is_older(mapped.modified, held["modified"])):
+            continue
+        if mapped.index in reasons:
+            known[mapped.key] = _put(writing, source, entry, mapped, reasons[mapped.index], held)
+            shown.add(mapped.key)
+        elif held and held["state"] != "mended":
+            known[mapped.key] = _set(writing, held, {"state": "mended", "seen_at": entry.seen_at})
+    return sum(known[key]["state"] == "open" for key in shown)
 
 
 def _put(
-    writing: Writing, source: str, entry: PageEntry, mapped: Mapped, reason: str, known: Row[Any] | None
-) -> None:
+    writing: Writing, source: str, entry: PageEntry, mapped: Mapped, reason: str, held: dict[str, Any] | None
+) -> dict[str, Any]:
+    content = mapped.digest or _digest(mapped)
     values = {
         "page": entry.page,
         "record_index": mapped.index,
         "pipeline": mapped.pipeline,
         "reason": reason,
-        "content": mapped.digest,
+        "content": content,
         "seen_at": entry.seen_at,
         "modified": mapped.modified,
     }
-    if known is None:
+    if held is None:
         key = {"source": source, "stream": entry.stream, "record_key": mapped.key}
-        writing.execute(
-            quarantine.insert(), {**key, **values, "state": "open", "first_seen_at": entry.seen_at}
-        )
-        return
-    if known.modified is not None and mapped.modified is not None and mapped.modified < known.modified:
-        return
-    settled = known.state in ("accepted", "dropped") and known.content == mapped.digest
-    _set(writing, known, {**values, "state": known.state if settled else "open"})
+        made = {**key, **values, "state": "open", "first_seen_at": entry.seen_at}
+        writing.execute(quarantine.insert(), made)
+        return made
+    unchanged = held["content"] == content
+    if unchanged and held["state"] != "mended" and (held["reason"], held["modified"]) == (reason, mapped.modified):
+        return held
+    settled = held["state"] in ("accepted", "dropped") and unchanged
+    return _set(writing, held, {**values, "state": held["state"] if settled else "open"})
 
 
-def _set(writing: Writing, row: Row[Any], values: dict[str, Any]) -> None:
+def _digest(mapped: Mapped) -> str:
+    """A hash of what a record says, for one that was mapped and could not be applied."""
+    said = [[entry.entity, entry.id, entry.fields, entry.extra] for entry in mapped.entries]
+    return hashlib.sha256(canonical_json(said).encode()).hexdigest()
+
+
+def _set(writing: Writing, held: Mapping[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     table = quarantine
-    writing.execute(
-        update(table)
-        .where(table.c.source == row.source, table.c.stream == row.stream, table.c.record_key == row.record_key)
-        .values(**values)
-    )
+    writing.execute(update(table).where(*[table.c[name] == held[name] for name in KEY]).values(**values))
+    return {**held, **values}
 
 
 def find(connection: Connection, subject: Mapping[str, Any]) -> Row[Any] | None:
@@ -84,7 +96,7 @@ def settle(writing: Writing, subject: Mapping[str, Any], decision: str) -> None:
     """A person's decision: `accept` or `drop`."""
     row = find(writing.connection, subject)
     if row is not None:
-        _set(writing, row, {"state": {"accept": "accepted", "drop": "dropped"}[decision]})
+        _set(writing, dict(row._mapping), {"state": {"accept": "accepted", "drop": "dropped"}[decision]})
 
 
 def open_items(connection: Connection, source: str | None = None, stream: str | None = None) -> list[Row[Any]]:

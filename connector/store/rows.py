@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Table, bindparam, delete, select, update
 from connector.ledger import Before, Changes, Fact, Row
 from connector.model import STAGE
 from connector.store.store import Writing
-from connector.store.tables import LEDGER, deal_change, stage_transition
+from connector.store.tables import LEDGER, deal_change, record_stamp, stage_transition
 
 _CHUNK = 500
 _FACT_COLUMNS = (
@@ -29,13 +29,15 @@ def load(
 ) -> Before:
     """What is current for these rows, and the past of these deals.
 
-    `items` = (stream, record keys, entities that lists make): the rows those records' list items have made as well.
+    `items` = (stream, record keys, entities that lists make): those records' stamps, and the rows that their list items
+    have made.
     """
     before = Before()
     wanted: dict[str, set[str]] = {}
     for entity, row_id in rows:
         wanted.setdefault(entity, set()).add(row_id)
     stream, keys, entities = items
+    before.stamps = _stamps(connection, source, stream, keys)
     for entity in entities:
         for row_id, key in _items(connection, LEDGER[entity], source, stream, keys):
             before.items.setdefault((entity, key), set()).add(row_id)
@@ -58,6 +60,16 @@ def current(connection: Connection, entity: str, source: str, ids: Iterable[str]
         )
         for row in connection.execute(query).mappings():
             yield dict(row)
+
+
+def _stamps(connection: Connection, source: str, stream: str, keys: Collection[str]) -> dict[str, int]:
+    table, found = record_stamp, {}
+    for chunk in _chunks(keys):
+        query = select(table.c.record_key, table.c.modified).where(
+            table.c.source == source, table.c.stream == stream, table.c.record_key.in_(chunk)
+        )
+        found.update({row.record_key: row.modified for row in connection.execute(query)})
+    return found
 
 
 def _items(
@@ -93,8 +105,8 @@ def _facts(connection: Connection, table: Table, source: str, deals: Collection[
             )
 
 
-def write(writing: Writing, source: str, seen_at: int, changes: Changes) -> None:
-    """Write what one journal entry changed."""
+def write(writing: Writing, source: str, seen_at: int, changes: Changes, *, stream: str = "") -> None:
+    """Write what one journal entry changed; `stream` is the one whose records it holds."""
     for entity, row_id, at in changes.erased:
         table = LEDGER[entity]
         writing.execute(
@@ -122,6 +134,8 @@ def write(writing: Writing, source: str, seen_at: int, changes: Changes) -> None
     for entity, keys in touched.items():
         writing.execute(_update(LEDGER[entity], "parts"), keys)
     _write_facts(writing, source, seen_at, changes)
+    if changes.stamps:
+        _write_stamps(writing, source, stream, changes.stamps)
 
 
 def _update(table: Table, column: str) -> Any:
@@ -136,7 +150,31 @@ def _update(table: Table, column: str) -> Any:
     )
 
 
+def _write_stamps(writing: Writing, source: str, stream: str, stamps: dict[str, int]) -> None:
+    table = record_stamp
+    known = _stamps(writing.connection, source, stream, stamps)
+    new = [
+        {"source": source, "stream": stream, "record_key": key, "modified": stamp}
+        for key, stamp in stamps.items()
+        if key not in known
+    ]
+    moved = [{"_key": key, "_modified": stamp} for key, stamp in stamps.items() if key in known]
+    if new:
+        writing.execute(table.insert(), new)
+    if moved:
+        here = (table.c.source == source, table.c.stream == stream, table.c.record_key == bindparam("_key"))
+        writing.execute(update(table).where(*here).values(modified=bindparam("_modified")), moved)
+
+
 def _write_facts(writing: Writing, source: str, seen_at: int, changes: Changes) -> None:
+    for fact in changes.ended_facts:
+        table = _table(fact)
+        key = {**_fact_key(source, fact), "origin": fact.origin, "seen_at": fact.seen_at}
+        here = [table.c[column] == value for column, value in key.items()]
+        if fact.seen_at < seen_at:
+            writing.execute(update(table).where(*here).values(replaced_at=seen_at))
+        else:  # made by the same journal entry, so nobody ever knew it
+            writing.execute(delete(table).where(*here))
     made: dict[str, list[dict[str, Any]]] = {}
     for fact in changes.facts.values():
         made.setdefault(_table(fact).name, []).append(
@@ -145,14 +183,6 @@ def _write_facts(writing: Writing, source: str, seen_at: int, changes: Changes) 
         )
     for name, rows in made.items():
         writing.execute(LEDGER[name].insert(), rows)
-    for fact in changes.ended_facts:
-        table = _table(fact)
-        key = {**_fact_key(source, fact), "origin": fact.origin, "seen_at": fact.seen_at}
-        writing.execute(
-            update(table)
-            .where(*[table.c[column] == value for column, value in key.items()])
-            .values(replaced_at=seen_at)
-        )
 
 
 def _table(fact: Fact) -> Table:

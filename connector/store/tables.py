@@ -139,6 +139,15 @@ deal_change = Table(
 LEDGER["stage_transition"] = stage_transition
 LEDGER["deal_change"] = deal_change
 
+record_stamp = Table(  # the newest modified stamp of each record that was taken in: what is older is old news
+    "record_stamp",
+    metadata,
+    _text("source", key=True),
+    _text("stream", key=True),
+    _text("record_key", key=True),
+    _instant("modified"),
+)
+
 # --- the journal -----------------------------------------------------------------------------------------------------
 
 clock = Table("clock", metadata, Column("one", Integer, primary_key=True), _instant("last"))

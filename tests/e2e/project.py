@@ -1,7 +1,9 @@
-"""A small installation in a folder, and the real `connector` command to run in it."""
+"""A small installation in a folder, and the command `connector` to run in it."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -9,6 +11,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from connector.cli.main import call
 
 COMMAND = Path(sys.executable).with_name("connector")
 
@@ -87,11 +91,26 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A folder with a config; calling it runs `connector` there."""
+    """A folder with a config. Calling it runs `connector` there, through the command's own edge but in this process,
+    which saves the second that loading takes; `process` runs the installed command."""
 
     folder: Path
 
     def __call__(self, *arguments: str, **environment: str) -> Result:
+        out, err = io.StringIO(), io.StringIO()
+        before = dict(os.environ)
+        os.environ.update(environment)
+        try:
+            with contextlib.chdir(self.folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                code = call(list(arguments))
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+        assert "Traceback" not in out.getvalue() + err.getvalue()
+        return Result(code, out.getvalue(), err.getvalue())
+
+    def process(self, *arguments: str, **environment: str) -> Result:
+        """What the installed command does."""
         done = subprocess.run(
             [COMMAND, *arguments], cwd=self.folder, capture_output=True, text=True, check=False, timeout=120,
             env={**os.environ, **environment}, stdin=subprocess.DEVNULL,

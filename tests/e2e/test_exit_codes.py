@@ -31,12 +31,12 @@ class Shop(Source):
 
 
 def test_0_when_all_was_done(project: Project) -> None:
-    assert project("sync").code == 0
+    assert project.process("sync").code == 0
 
 
 def test_1_for_a_record_that_cannot_be_mapped_until_it_is_accepted(project: Project) -> None:
     project.replace("export/deals.csv", "2,2,2026-01-06", "2,7,2026-01-06")
-    first = project("sync", "--json")
+    first = project.process("sync", "--json")
     assert (first.code, first.json["status"]) == (1, "findings")
     assert first.json["sources"][0]["streams"][1]["quarantined"] == 1
     assert project("sync").code == 1, "nothing changed, and the record is still unread"
@@ -49,7 +49,7 @@ def test_1_for_a_record_that_cannot_be_mapped_until_it_is_accepted(project: Proj
 def test_2_for_every_fault_of_the_config_at_once_and_nothing_ran(project: Project) -> None:
     project.replace("config.yaml", "currency: USD", "currency: dollars")
     project.replace("config.yaml", "metric: won_value", "metric: won_valu")
-    result = project("sync", "--json")
+    result = project.process("sync", "--json")
     assert result.code == 2
     error = result.json["error"]
     assert error["class"] == "ConfigError"
@@ -61,7 +61,7 @@ def test_2_for_every_fault_of_the_config_at_once_and_nothing_ran(project: Projec
 
 def test_2_for_a_mapping_with_a_fault(project: Project) -> None:
     project.replace("crm.yaml", "as: money", "as: monney")
-    result = project("sync")
+    result = project.process("sync")
     assert result.code == 2
     assert result.err.startswith("ConfigError: crm.yaml:12: entities[1].fields.amount.as: ")
 
@@ -80,7 +80,7 @@ def test_3_for_a_source_that_does_not_answer_while_the_others_go_on(project: Pro
         "sources:\n  gone: {adapter: csv_folder, mapping: crm.yaml, folder: elsewhere,\n"
         "    files: {owners: {file: o.csv, key: id}, deals: {file: d.csv, key: id}}}\n",
     )
-    result = project("sync", "--json")
+    result = project.process("sync", "--json")
     assert (result.code, result.json["status"]) == (3, "failed")
     found = {source["source"]: source for source in result.json["sources"]}
     assert (found["gone"]["status"], found["crm"]["status"]) == ("failed", "ok")
@@ -94,7 +94,7 @@ def test_4_for_a_full_pass_that_is_suddenly_empty_and_a_person_decides(project: 
     before = project("kpi", "--json", "--period", "2026-01").json
     rows = (project.folder / "export/deals.csv").read_text()
     project.write("export/deals.csv", rows.splitlines()[0] + "\n")
-    result = project("sync", "--json")
+    result = project.process("sync", "--json")
     assert (result.code, result.json["status"]) == (4, "stopped")
     after = project("kpi", "--json", "--period", "2026-01").json
     assert [one["value"] for one in after] == [one["value"] for one in before]
@@ -107,7 +107,7 @@ def test_4_for_a_full_pass_that_is_suddenly_empty_and_a_person_decides(project: 
 
 def test_5_for_a_store_that_is_broken(project: Project) -> None:
     project.write("connector.db", "this is no database, though long enough to look like one\n" * 99)
-    result = project("sync", "--json")
+    result = project.process("sync", "--json")
     assert result.code == 5
     assert result.json["error"]["class"] == "StoreError"
     assert "StoreError: " in result.err
@@ -117,7 +117,7 @@ def test_70_for_a_bug_of_ours_whose_traceback_only_the_user_may_read(project: Pr
     project.write("shop.py", BROKEN_SHOP)
     project.replace("config.yaml", "sources:\n", "sources:\n  shop: {adapter: shop.py_, mapping: crm.yaml}\n")
     project.replace("config.yaml", "shop.py_", "shop:Shop")
-    result = project("sync", "--json")
+    result = project.process("sync", "--json")
     assert result.code == 70
     log = Path(result.json["error"]["where"])
     assert log.parent == project.folder
@@ -131,7 +131,7 @@ def test_70_for_a_bug_of_ours_whose_traceback_only_the_user_may_read(project: Pr
 def test_75_when_another_run_holds_every_stream_and_nothing_was_done(project: Project) -> None:
     store = Store.open(f"sqlite:///{project.folder / 'connector.db'}", SystemClock())
     leases = [store.acquire(f"crm/{stream}") for stream in ("owners", "deals")]
-    result = project("sync", "--json")
+    result = project.process("sync", "--json")
     assert result.code == 75
     assert str(os.getpid()) in result.json["error"]["message"]
     assert project("runs", "--json").json == []

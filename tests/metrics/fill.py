@@ -51,7 +51,7 @@ class Filled:
             defaults["parts"] = "{}"
         else:
             defaults |= {"origin": "reported", "read_at": 0, "sequence": 0}
-        names = [name for name in table.c.keys() if name not in defaults]
+        names = [declared.name for declared in table.c if declared.name not in defaults]
         empty = dict.fromkeys(names) | ({"flagged": 0} if "flagged" in table.c else {})
         made = [{**empty, **defaults, **{column(name) if name not in table.c else name: value
                                          for name, value in row.items()}} for row in given]
@@ -94,10 +94,9 @@ def edge_cases(url: str) -> Filled:
     store, folder = Filled(url), "edge_cases"
     store.put("pipeline", [{"id": name, "name": name} for name in ("sales", "partner")])
     store.put("stage", stage_rows(rows(f"{folder}/stages.csv")))
-    store.put("owner", [{"id": row["owner"], "name": row["owner"], "active": 1} for row in rows(f"{folder}/owners.csv")])
-    store.put("owner_team", [
-        {"id": row["owner"], "owner": ref(row["owner"]), "team": row["team"]} for row in rows(f"{folder}/owners.csv")
-    ])
+    owners = rows(f"{folder}/owners.csv")
+    store.put("owner", [{"id": row["owner"], "name": row["owner"], "active": 1} for row in owners])
+    store.put("owner_team", [{"id": row["owner"], "owner": ref(row["owner"]), "team": row["team"]} for row in owners])
     store.put("deal", [
         {
             "id": row["deal_id"], "pipeline": row["pipeline"], "created_at": at(row["created_at"]),

@@ -53,13 +53,13 @@ def test_the_members_of_a_stage_are_its_visits_with_their_days(edge_url: str) ->
     ("definition", "fault"),
     [
         (KpiDefinition("k", "won"), "metric: no metric 'won'; known: average_deal_value, cycle_length"),
-        (KpiDefinition("k", "won_count", per="people"), "per: no 'people'; known: person, team, owner, pipeline, company"),
+        (KpiDefinition("k", "won_count", per="people"), "per: no 'people'; known: person, team, owner"),
         (KpiDefinition("k", "won_count", every="fortnight"), "every: no 'fortnight'; known: day, week, month"),
         (KpiDefinition("k", "won_count", by="direction"), "by: won_count has no 'direction'; known: pipeline, stage"),
         (KpiDefinition("k", "won_count", where={"colour": "red"}), "where: won_count has no 'colour'; known: pipeline"),
         (KpiDefinition("k", "lead_volume", by=["stage"]), "by: lead_volume has no 'stage'; known: pipeline, reason"),
         (KpiDefinition("k", "won_count", options={"stat": "mean"}), "options: won_count has no option 'stat'; known: "),
-        (KpiDefinition("k", "cycle_length", options={"credit": "split"}), "options.credit: no 'split'; known: at_event"),
+        (KpiDefinition("k", "cycle_length", options={"credit": "split"}), "options.credit: no 'split'; known: "),
         (KpiDefinition("k", "lead_to_won", options={"horizon": "soon"}), "options.horizon: expected a whole number"),
     ],
 )

@@ -31,7 +31,8 @@ def test_entries_and_reached_per_stage(renting: Ask) -> None:
 
 @pytest.mark.parametrize(("stat", "column"), [("mean", "mean_days"), ("median", "median_days"), ("p90", "p90_days")])
 def test_durations(renting: Ask, stat: str, column: str) -> None:
-    found = {value.dimensions["stage"]: value for value in renting("stage_duration", every="all", options={"stat": stat})}
+    values = renting("stage_duration", every="all", options={"stat": stat})
+    found = {value.dimensions["stage"]: value for value in values}
     for row in rows(f"{TRUTH}/03_stage_duration.csv"):
         assert found[row["stage"]].denominator == row["n"]
         assert round(Decimal(found[row["stage"]].value or 0), 4) == Decimal(row[column])

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, settings
 from sqlalchemy import delete, insert, select
 
-from connector import document, journal, mapping
+from connector import journal
 from connector.journal import PageEntry
 from connector.ledger import Before, Changes, Entered, Fact, Ledger
 from connector.mapping import Mapping
@@ -95,7 +94,8 @@ def load(text: str = MAPPING, *, source: str = "crm", imported: bool = False) ->
 def page(stream: str, rows: Sequence[dict[str, Any]], read_at: float) -> Page:
     """A page as read at that minute."""
     answer = json.dumps(list(rows)).encode()
-    return Page(stream, [Exchange("GET", f"memory://{stream}", None, 200, answer)], None, START + timedelta(minutes=read_at))
+    exchange = Exchange("GET", f"memory://{stream}", None, 200, answer)
+    return Page(stream, [exchange], None, START + timedelta(minutes=read_at))
 
 
 class Reader:
@@ -110,17 +110,17 @@ class Book:
 
     def __init__(self, text: str = MAPPING, *, imported: bool = False) -> None:
         self.mapping, self.before, self.seen_at = load(text, imported=imported), Before(), at(10_000)
-        self.changes: list[Changes] = []
+        self.stamps: dict[str, dict[str, int]] = {}
 
     def take(self, stream: str, *rows: dict[str, Any], read_at: float) -> Changes:
         """Apply one page."""
         self.seen_at += 1
+        self.before.stamps = self.stamps.setdefault(stream, {})
         entered = Entered("crm", stream, self.seen_at, self.seen_at, at(read_at), self.mapping.version)
         ledger = Ledger(self.before, entered, self.mapping.pipelines, self.mapping.columns)
         for record in self.mapping.apply(stream, Reader().records(stream, page(stream, rows, read_at).exchanges)):
             assert record.fault is None, record.fault
             ledger.apply(record)
-        self.changes.append(ledger.changes)
         return ledger.changes
 
     def row(self, entity: str, number: int | str) -> dict[str, Any]:
@@ -199,7 +199,7 @@ class World:
         return reported(self.store)
 
 
-DERIVED = [*tables.LEDGER.values(), tables.quarantine]
+DERIVED = [*tables.LEDGER.values(), tables.record_stamp, tables.quarantine]
 
 
 def dump(store: Store) -> dict[str, list[tuple[Any, ...]]]:
@@ -240,4 +240,4 @@ def reported(store: Store) -> list[tuple[Any, ...]]:
     return sorted(found, key=repr)
 
 
-__all__ = ["LAW", "MAPPING", "Book", "World", "at", "deal", "document", "load", "mapping", "move", "page", "t"]
+__all__ = ["LAW", "MAPPING", "Book", "World", "at", "deal", "load", "move", "page", "t"]

@@ -59,7 +59,7 @@ def test_every_documented_command_exists() -> None:
     documented = set(re.findall(r"`connector ((?:[a-z]+ ?)+)", (DOCS / "commands.md").read_text("utf-8")))
     groups = {name.split()[0] for name, _ in commands() if " " in name}
     words = {name for name, _ in commands()} | groups
-    assert {found.strip() for found in documented} - words <= {"deliveries resolve KEY confirmed"}
+    assert {found.strip() for found in documented} <= words
 
 
 def test_commands_of_later_issues_do_not_exist_yet() -> None:
@@ -124,9 +124,9 @@ def test_a_number_is_written_as_people_write_it(value: dict[str, object], said: 
 def test_a_kpi_table_says_what_was_left_out_and_withheld(capsys: pytest.CaptureFixture[str]) -> None:
     left_out = {"amount": 2, "rate": 1, "duration": 0}
     kpis.tables(console(), [kpi("5.00", left_out=left_out, options={"credit": "split"})])
-    said = capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
     assert said.startswith("won_value · 2026-01 · USD · credit split, as of 2026-01-31 17:00:00Z")
-    assert "An         5.00   2 without amount left out, 1 without exchange rate left out" in said
+    assert "An 5.00 2 without amount left out, 1 without exchange rate left out" in said
 
 
 def test_an_age_has_its_two_largest_units() -> None:

@@ -216,7 +216,7 @@ def test_a_transition_of_an_unknown_deal_creates_the_deal() -> None:
 
 
 def test_reported_transitions_survive_the_retraction_of_their_deal() -> None:
-    book = Book(MAPPING.replace("    stream: deals\n    key: id\n", "    stream: deals\n    key: id\n    only_if: owner\n"))
+    book = Book(MAPPING.replace("stream: deals\n    key: id\n", "stream: deals\n    key: id\n    only_if: owner\n"))
     book.take("deals", deal(1, 10, "A", owner="7", history=[("A", 5)]), read_at=11)
     book.take("deals", deal(1, 20, "A", history=[("A", 5)]), read_at=21)
     assert book.row("deal", 1)["gone"] == "retracted"
@@ -357,6 +357,8 @@ def test_imported_versions_are_known_since_their_own_time_and_never_in_the_futur
     book = Book(text, imported=True)
     book.take("accounts", {"id": "1", "modified": t(1), "name": "a", "known": t(2)}, read_at=9)
     book.take("accounts", {"id": "1", "modified": t(3), "name": "b", "known": t(4)}, read_at=9)
+    assert book.row("account", 1)["seen_at"] == at(4)
+    book.take("accounts", {"id": "1", "modified": t(3), "name": "c", "known": t(4)}, read_at=9)
     assert book.row("account", 1)["seen_at"] == book.seen_at  # an edit of what was imported is known from now on
     book.take("accounts", {"id": "2", "modified": t(1), "name": "a", "known": t(99_999)}, read_at=9)
     assert book.row("account", 2)["seen_at"] == book.seen_at

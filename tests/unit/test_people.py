@@ -46,7 +46,11 @@ def test_without_dates_a_person_is_always_employed() -> None:
 
 
 def test_teams_are_dated_and_the_ledger_s_fill_in() -> None:
-    staff = parse("1,,hubspot:1,An,south,,2025-02-01,,\n1,,hubspot:1,An,north,,2025-01-01,2025-01-31,\n2,b@x.vn,,B,,,,,\n")
+    staff = parse(
+        "1,,hubspot:1,An,south,,2025-02-01,,\n"
+        "1,,hubspot:1,An,north,,2025-01-01,2025-01-31,\n"
+        "2,b@x.vn,,B,,,,,\n"
+    )
     ledger = [("hubspot:1", Stay("old")), ("hubspot:2", Stay("east"))]
     found = people.teams(staff, {"hubspot:1": "", "hubspot:2": "b@x.vn"}, ledger)
     assert [stay.team for stay in found["hubspot:1"]] == ["north", "south"]
@@ -72,9 +76,10 @@ def test_all_faults_are_listed_with_their_rows() -> None:
             "6,,,G,south,,2025-05-01,,\n"
         )
     assert sorted((fault.line, fault.key) for fault in raised.value.faults) == [
-        (2, "owner"), (3, "to"), (4, "from"), (4, "ignore"), (5, "employee_code"), (7, "email"), (7, "owner"), (9, "team"),
+        (2, "owner"), (3, "to"), (4, "from"), (4, "ignore"), (5, "employee_code"), (7, "email"), (7, "owner"),
+        (9, "team"),
     ]
-    assert "A.Nguyen" not in str(raised.value)
+    assert "x.vn" not in str(raised.value)
 
 
 def test_a_number_where_a_code_belongs_has_lost_its_zeros() -> None:

@@ -633,6 +633,14 @@ def upgrade() -> None:
         batch_op.create_index("receipt_delivery", ["destination", "key"], unique=False)
 
     op.create_table(
+        "record_stamp",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("stream", sa.Text(), nullable=False),
+        sa.Column("record_key", sa.Text(), nullable=False),
+        sa.Column("modified", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("source", "stream", "record_key"),
+    )
+    op.create_table(
         "run",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("command", sa.Text(), nullable=False),
