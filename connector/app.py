@@ -62,6 +62,8 @@ class App:
             self.here, source, streams=streams, ids=ids, since=since, until=until, full=full,
             from_landing=from_landing, dry_run=dry_run,
         )
+        if plan is None:
+            return jobs.run_from_landing(self.here, source, streams, reason=reason, progress=progress, stop=stop)
         return jobs.run_resync(self.here, source, plan, reason=reason, progress=progress, stop=stop)
 
     def push(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from connector import computing, deliver, files, kpi_store, runs, sync
 from connector import quarantine as quarantine_
@@ -123,6 +123,22 @@ class Job:
         except Exception as error:  # noqa: BLE001  # a bug in one source: the others go on, then `finish` raises it
             result.bug = error
 
+    def from_landing(self, name: str, streams: Sequence[str] | None) -> SourceResult:
+        """One source's landed records mapped again; `changed` counts those that are no longer set aside."""
+        here, result = self.here, SourceResult(name)
+        source = here.source(name, self.stop)
+        with closing(source):
+            files.activate(here, source, self.mappings[name])
+            for stream in streams or self.mappings[name].streams():
+                held = [one["item"] for one in quarantine_.list_items(here.store, name) if one["stream"] == stream]
+                done = quarantine_.retry(here.store, source, self.mappings[name], held)
+                summary = StreamSummary(name, stream, records=done["tried"], changed=done["mended"])
+                summary.quarantined = done["tried"] - done["mended"]
+                result.streams.append(summary)
+                self.progress(name, stream, done["tried"])
+        self._judge(result)
+        return result
+
     def _judge(self, result: SourceResult) -> None:
         """A stream has findings while a record of it is in quarantine that nobody accepted, also from earlier runs."""
         with self.here.store.reading() as connection:
@@ -163,7 +179,7 @@ class Job:
         found = here.config.destinations[name]
         defined = [one for one in here.config.kpis if name in one.push]
         values = kpi_store.current(here.store, {one.id for one in defined})
-        wanted = deliver.scope(values, found.periods, now=here.clock.now(), calendar=here.calendar)
+        wanted = deliver.scope(values, cast(deliver.Periods, found.periods), now=here.clock.now(), calendar=here.calendar)
         until = here.clock.now() + timedelta(seconds=max(self.wait, computing.PATIENCE))
         while True:
             destination = here.destination(name, self.stop)
@@ -171,7 +187,7 @@ class Job:
                 with closing(destination):
                     return deliver.deliver(
                         here.store, destination, name, wanted, persons, run=self.run, clock=here.clock,
-                        stop=self.stop, on_unanswered=found.on_unanswered, dry_run=self.dry_run,
+                        stop=self.stop, on_unanswered=cast(deliver.OnUnanswered, found.on_unanswered), dry_run=self.dry_run,
                         owner_kpis={one.id for one in defined if one.per == "owner"},
                     )
             except Busy as busy:
@@ -280,6 +296,26 @@ def run_resync(
         if reason:
             job.extra["reason"] = reason
         job.pull(dict.fromkeys(unpaused(job, [source], named=True), plan))
+        job.compute()
+        unscheduled = [name for name, one in here.config.destinations.items() if one.schedule is None]
+        job.deliver(unpaused(job, unscheduled, named=False))
+        return job.finish()
+
+
+def run_from_landing(
+    here: Installation, source: str, streams: Sequence[str] | None = None, *, reason: str | None = None,
+    progress: Progress = silent, stop: Stop = never,
+) -> Answer:
+    """Map what is landed again, compute, deliver; the source is not asked.
+
+    What is landed was mapped by the mapping in force, so only two things can come of it: a mapping that changed comes
+    into force over everything landed, and records set aside may be usable now. Both are entries of the journal.
+    """
+    with started(here, "resync", progress, stop, dry_run=False) as job:
+        if reason:
+            job.extra["reason"] = reason
+        for name in unpaused(job, [source], named=True):
+            job.sources = [job.from_landing(name, streams)]
         job.compute()
         unscheduled = [name for name, one in here.config.destinations.items() if one.schedule is None]
         job.deliver(unpaused(job, unscheduled, named=False))

@@ -16,8 +16,11 @@ def plan(
     here: Installation, source: str, *, streams: Sequence[str] | None = None, ids: Sequence[str] = (),
     since: str | None = None, until: str | None = None, full: bool = False, from_landing: bool = False,
     dry_run: bool = False,
-) -> Plan:
-    """The plan; dates are local and `until` is included. Raises ConfigError with everything that is wrong."""
+) -> Plan | None:
+    """The plan; None where the landed pages are to be mapped again and the source is not asked.
+
+    Dates are local and `until` is included. Raises ConfigError with everything that is wrong.
+    """
     here.chosen_sources([source])
     source_mapping = here.mapping(source)
     ways = {"--id": bool(ids), "--since/--until": bool(since or until), "--full": full, "--from-landing": from_landing}
@@ -25,12 +28,15 @@ def plan(
     lo, hi = _bound(here, since, "--since", faults), _bound(here, until, "--until", faults, after=True)
     if lo and hi and lo > hi:
         faults.append(Fault("command line", 0, "--until", "lies before --since"))
+    if from_landing and dry_run:
+        faults.append(Fault("command line", 0, "--dry-run", "not with --from-landing, which asks no source anyway"))
     if faults:
         raise ConfigError(faults)
+    if from_landing:
+        return None
     if ids:
         return Plan("ids", ids=named(source_mapping, ids, streams), dry_run=dry_run)
-    mode = "full" if full else "landing" if from_landing else "window"
-    return Plan(mode, streams=streams, since=lo, until=hi, dry_run=dry_run)
+    return Plan("full" if full else "window", streams=streams, since=lo, until=hi, dry_run=dry_run)
 
 
 def _ways(ways: dict[str, bool]) -> Iterator[Fault]:

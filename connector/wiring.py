@@ -114,8 +114,8 @@ class Installation:
         source = self.config.sources[name]
         content = read_bytes(source.mapping)
         return mapping.load(
-            document.load(content, shown(source.mapping)), source=name, zone=self.zone, sources=list(self.config.sources),
-            history_import=source.history_import,
+            document.load(content, shown(source.mapping)), source=name, zone=self.zone,
+            sources=list(self.config.sources), history_import=source.history_import,
         )
 
     def mapping_settings(self, name: str) -> dict[str, object]:

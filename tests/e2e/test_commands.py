@@ -103,6 +103,18 @@ def test_resync_of_one_id_reads_only_that_deal(project: Project) -> None:
     assert shown["sources"] == again["sources"]
 
 
+def test_resync_from_landing_uses_a_changed_mapping_and_asks_no_source(project: Project) -> None:
+    project.replace("export/deals.csv", "2,2,2026-01-06", "2,7,2026-01-06")
+    project("sync")
+    project.replace("crm.yaml", '"2": proposal', '"2": proposal, "7": negotiation')
+    for file in ("owners.csv", "deals.csv", "history.csv"):
+        (project.folder / "export" / file).unlink()
+    result = project("resync", "crm", "--from-landing", "--json")
+    assert (result.code, result.json["status"]) == (0, "ok")
+    assert project("quarantine", "--json").json == []
+    assert project("resync", "crm", "--from-landing", "--dry-run").code == 2
+
+
 def test_status_says_how_fresh_each_source_is(project: Project) -> None:
     before = project("status", "--json").json
     assert before.keys() >= STATUS

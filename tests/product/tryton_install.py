@@ -89,6 +89,10 @@ class Installed(Project):
         """Every row of every table of the ledger, cell for cell."""
         return {name: sorted(self.rows(f"SELECT * FROM {name}"), key=repr) for name in LEDGER}
 
+    def views(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Every row of the current-state views."""
+        return {f"current_{name}": self.rows(f"SELECT * FROM current_{name}") for name in LEDGER}
+
 
 def installed(
     folder: Path, tryton: Mapping[str, Any], pocketbase: Mapping[str, Any] | None = None, credential: str = BY_KEY
