@@ -41,17 +41,22 @@ def activate(here: Installation, source: Source, source_mapping: SourceMapping) 
 def register(here: Installation) -> None:
     """Keep the people, rates and KPIs as they are from now on."""
     config = here.config
-    if config.people:
-        _put_table(here, "people", config.people, {})
-    if config.fx:
-        _put_table(here, "fx", config.fx, {"currency": config.currency, "decimal": config.fx_decimal})
+    _put_table(here, "people", config.people, {})
+    _put_table(here, "fx", config.fx, {"currency": config.currency, "decimal": config.fx_decimal})
     defined = canonical_json([_plain(one) for one in config.kpis])
     journal.put_file(
         here.store, "kpis", "", version=_hash(defined), path=config.file, content=defined.encode(), settings={}
     )
 
 
-def _put_table(here: Installation, kind: str, path: Path, settings: Mapping[str, Any]) -> None:
+def _put_table(here: Installation, kind: str, path: Path | None, settings: Mapping[str, Any]) -> None:
+    """Keep a table; one the config no longer names is withdrawn by an empty version."""
+    if path is None:
+        with here.store.reading() as connection:
+            known = journal.latest_version(connection, kind, "")
+        if known is not None:
+            journal.put_file(here.store, kind, "", version="", path="", content=b"", settings={})
+        return
     content = read_bytes(path)
     meaning = canonical_json([settings, [_cells(row.cells) for row in read_table(content, str(path))]])
     journal.put_file(

@@ -179,7 +179,8 @@ class Job:
         found = here.config.destinations[name]
         defined = [one for one in here.config.kpis if name in one.push]
         values = kpi_store.current(here.store, {one.id for one in defined})
-        wanted = deliver.scope(values, cast(deliver.Periods, found.periods), now=here.clock.now(), calendar=here.calendar)
+        periods = cast(deliver.Periods, found.periods)  # the config takes no other words
+        wanted = deliver.scope(values, periods, now=here.clock.now(), calendar=here.calendar)
         until = here.clock.now() + timedelta(seconds=max(self.wait, computing.PATIENCE))
         while True:
             destination = here.destination(name, self.stop)
@@ -187,7 +188,8 @@ class Job:
                 with closing(destination):
                     return deliver.deliver(
                         here.store, destination, name, wanted, persons, run=self.run, clock=here.clock,
-                        stop=self.stop, on_unanswered=cast(deliver.OnUnanswered, found.on_unanswered), dry_run=self.dry_run,
+                        on_unanswered=cast(deliver.OnUnanswered, found.on_unanswered), dry_run=self.dry_run,
+                        stop=self.stop,
                         owner_kpis={one.id for one in defined if one.per == "owner"},
                     )
             except Busy as busy:

@@ -61,7 +61,7 @@ def _sources(here: Installation) -> list[dict[str, Any]]:
                     "last_complete_at": iso(row.last_complete_at) if row else None,
                 }
             )
-        times = [success.get((name, stream["stream"])) for stream in streams]
+        times = [success.get((name, stream)) for stream in here.mapping(name).streams()]
         last = min((at for at in times if at is not None), default=None) if None not in times else None
         found.append(
             {

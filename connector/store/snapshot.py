@@ -57,7 +57,9 @@ class Snapshot:
         return found.rename_columns(list(columns)).cast(schema)
 
     def document(self, kind: str, name: str = "") -> Document | None:
-        """The file of that kind valid at `as_of`; before its first version that one holds; None if there never was one.
+        """The file of that kind valid at `as_of`; before its first version that one holds.
+
+        None if there never was one, or the config had stopped naming it (an empty version).
 
         Kinds: mapping (name = the source), people, targets, fx, holidays, kpis, rules.
         """
@@ -67,7 +69,9 @@ class Snapshot:
             f" CASE WHEN seen_at <= {self.as_of} THEN -seen_at ELSE seen_at END LIMIT 1",
             [kind, name],
         ).to_pylist()
-        return Document(found[0]["path"], bytes(found[0]["content"]), found[0]["settings"]) if found else None
+        if not found or not found[0]["content"]:
+            return None
+        return Document(found[0]["path"], bytes(found[0]["content"]), found[0]["settings"])
 
     def file(self, kind: str, name: str = "") -> bytes | None:
         """The content of `document`."""
