@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from connector import fx, journal, people
+from connector import convert, fx, journal, ledger, mapping, people, pipelines, rules
 from connector.errors import ConfigError, Fault
 from connector.mapping import Mapping as SourceMapping
 from connector.model import canonical_json
@@ -41,12 +42,22 @@ def activate(here: Installation, source: Source, source_mapping: SourceMapping) 
 def register(here: Installation) -> None:
     """Keep the people, rates and KPIs as they are from now on."""
     config = here.config
+    _put_rules(here)
     _put_table(here, "people", config.people, {})
     _put_table(here, "fx", config.fx, {"currency": config.currency, "decimal": config.fx_decimal})
     defined = canonical_json([_plain(one) for one in config.kpis])
     journal.put_file(
         here.store, "kpis", "", version=_hash(defined), path=config.file, content=defined.encode(), settings={}
     )
+
+
+def _put_rules(here: Installation) -> None:
+    """Which code made the ledger: a hash of the converters, the mapping, the ledger and each adapter."""
+    modules = [convert, rules, pipelines, mapping, ledger, *(sys.modules[one.make.__module__] for one in
+               here.config.sources.values())]
+    hashes = {one.__name__: _hash(Path(str(one.__file__)).read_text(encoding="utf-8")) for one in modules}
+    content = canonical_json(hashes)
+    journal.put_file(here.store, "rules", "", version=_hash(content), path="", content=content.encode(), settings={})
 
 
 def _put_table(here: Installation, kind: str, path: Path | None, settings: Mapping[str, Any]) -> None:

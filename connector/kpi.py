@@ -226,6 +226,10 @@ class _Computation:
         self.withheld = _withheld_stages(engine, withheld)
         self.unit, self.currency = unit(self.question, engine.currency)
         self.empty = numbers(self.question, _EMPTY, engine.currency)
+        self.order: dict[tuple[str | None, str | None], int] = {}
+        for place, stage in enumerate(engine.stages):
+            self.order.setdefault((stage.pipeline, stage.stage), place)
+            self.order.setdefault((None, stage.stage), place)
 
     def values(self) -> Iterator[KpiValue]:
         """Every value: of the groups that have members, and of those who have a value without."""
@@ -240,7 +244,13 @@ class _Computation:
             for kind, key in self.subjects.expected(period):
                 keys |= {(kind, key, cut) for cut in self.subjects.combinations(kind, key)}
                 keys |= {(kind, key, cut) for cut in shown.get((kind, key), ())}
-            yield from (self._value(period, key, groups.get(key)) for key in sorted(keys))
+            yield from (self._value(period, key, groups.get(key)) for key in sorted(keys, key=self._place))
+
+    def _place(self, key: _Key) -> tuple[str, str, int, tuple[str, ...]]:
+        """Subjects by name, stages in the order of their pipeline."""
+        cut = dict(zip(self.question.by, key[2], strict=True))
+        stage = (cut.get("pipeline"), cut.get("stage"))
+        return *key[:2], self.order.get(stage, len(self.order)), key[2]
 
     def _value(self, period: Period, key: _Key, group: Group | None) -> KpiValue:
         metric, as_of = self.question.metric, self.engine.known.as_of
