@@ -1,8 +1,8 @@
-"""REST, all in YAML: any HTTP API that takes KPI values, described by `connector.rest_grammar`."""
+"""REST, all in YAML: any HTTP API that takes KPI values, described by `connector.rest.grammar`."""
 
 from __future__ import annotations
 
-from connector.rest_destination import RestDestination
+from connector.rest.destination import RestDestination
 
 
 class Rest(RestDestination):

@@ -268,6 +268,6 @@ class App:
 
 def config_schema() -> dict[str, Any]:
     """The JSON Schema of config.yaml."""
-    from connector.config_schema import schema
+    from connector.config.schema import schema
 
     return schema()

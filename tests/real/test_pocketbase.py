@@ -16,7 +16,7 @@ import requests
 from adapters.rest import Rest
 from connector.deliver import DestinationSummary, deliver
 from connector.model import KpiValue
-from connector.rest_grammar import RestSettings
+from connector.rest.grammar import RestSettings
 from connector.store.store import Store
 from connector.testing import FakeClock, context, kpi_value
 from tests.real_servers import pocketbase_server

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from connector import config, config_schema
-from connector.adapters_found import load_adapter, mapping_path, shipped
-from connector.config_keys import ConfigKeys, DestinationKeys, FxKeys, GuardKeys, KpiKeys, SourceKeys
+from connector import config
+from connector.config import schema as config_schema
+from connector.config.adapters import load_adapter, mapping_path, shipped
+from connector.config.keys import ConfigKeys, DestinationKeys, FxKeys, GuardKeys, KpiKeys, SourceKeys
 from connector.errors import ConfigError
 from connector.kpi import PER
 from connector.period import EVERY
@@ -327,7 +328,7 @@ def test_every_key_is_explained_in_the_example_and_in_the_docs():
 
 
 def test_the_schema_in_the_docs_is_this_one():
-    """When it is stale: python -m connector.config_schema > docs/config.schema.json"""
+    """When it is stale: python -m connector.config.schema > docs/config.schema.json"""
     assert (ROOT / "docs" / "config.schema.json").read_text() == config_schema.text()
 
 

@@ -15,7 +15,7 @@ from adapters.rest import Rest
 from connector.deliver import DestinationSummary, deliver
 from connector.model import KpiValue
 from connector.ports import Delivery
-from connector.rest_grammar import RestSettings
+from connector.rest.grammar import RestSettings
 from connector.store.store import Store
 from connector.testing import FakeClock, context, kpi_value
 from connector.twins.hr import HrTwin

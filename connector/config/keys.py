@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from connector.config_values import Currency, Duration, Month, Name, Percent, ScheduleText, ShareOfLimit, Since, Zone
+from connector.config.values import Currency, Duration, Month, Name, Percent, ScheduleText, ShareOfLimit, Since, Zone
 
 Per = Literal["person", "team", "owner", "pipeline", "company"]
 Every = Literal["day", "week", "month", "quarter", "year", "all"]

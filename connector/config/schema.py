@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from connector.adapters_found import Either, load_adapter, shipped
-from connector.config_keys import ConfigKeys, DestinationKeys, KpiKeys, SourceKeys
+from connector.config.adapters import Either, load_adapter, shipped
+from connector.config.keys import ConfigKeys, DestinationKeys, KpiKeys, SourceKeys
 from connector.ports import Destination, Source
 
 
@@ -72,5 +72,5 @@ def _plain(node: Any) -> Any:
     return [_plain(value) for value in node] if isinstance(node, list) else node
 
 
-if __name__ == "__main__":  # python -m connector.config_schema > docs/config.schema.json
+if __name__ == "__main__":  # python -m connector.config.schema > docs/config.schema.json
     print(text(), end="")

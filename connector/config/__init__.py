@@ -1,6 +1,6 @@
 """config.yaml -> Config: every fault at once, each with file, line and key; nothing runs on a faulty file.
 
-The keys are described in `config_keys`; what an adapter takes beside the common ones is its own `Settings`.
+The keys are described in `keys`; what an adapter takes beside the common ones is its own `Settings`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ValidationError
 
-from connector import adapters_found, config_faults, document
-from connector.config_keys import ConfigKeys, DestinationKeys, KpiKeys, SourceKeys
-from connector.config_secrets import secrets
-from connector.config_values import name_fault
+from connector import document
+from connector.config import adapters
+from connector.config import faults as key_faults
+from connector.config.keys import ConfigKeys, DestinationKeys, KpiKeys, SourceKeys
+from connector.config.secrets import secrets
+from connector.config.values import name_fault
 from connector.document import Document
 from connector.errors import ConfigError, Fault
 from connector.ports import AdapterSettings, Destination, Source
@@ -28,7 +30,7 @@ from connector.yaml_reader import Place
 if TYPE_CHECKING:
     from connector.kpi import KpiDefinition
 
-load_adapter = adapters_found.load_adapter  # the core reaches an adapter here, and nowhere else
+load_adapter = adapters.load_adapter  # the core reaches an adapter here, and nowhere else
 @dataclass(frozen=True, slots=True)
 class SourceConfig:
     """One source: its class, its checked settings and the common keys. `since` is aware UTC, `budget` 0..1."""
@@ -149,7 +151,7 @@ class _Reader:
         mapping = None
         if isinstance(given := self.document.get((*place, "mapping")), str):
             try:
-                mapping = adapters_found.mapping_path(given, str(self.folder))
+                mapping = adapters.mapping_path(given, str(self.folder))
             except LookupError as error:
                 self.fault((*place, "mapping"), str(error.args[0]))
         if keys is None or make is None or settings is None or mapping is None:
@@ -219,7 +221,7 @@ class _Reader:
         for index, name in enumerate(keys.push):
             if name not in destinations:
                 at = (*place, "push", index)
-                self.faults.append(config_faults.unknown_name(self.document, at, name, destinations, "destination"))
+                self.faults.append(key_faults.unknown_name(self.document, at, name, destinations, "destination"))
         made = kpi.KpiDefinition(
             id=keys.id, metric=keys.metric, per=keys.per, by=keys.by, every=keys.every, where=keys.where,
             options=keys.options, push=tuple(keys.push),
@@ -261,7 +263,7 @@ class _Reader:
         try:
             return model.model_validate(data)
         except ValidationError as error:
-            for fault in config_faults.of(error, self.document, place, model, beside):
+            for fault in key_faults.of(error, self.document, place, model, beside):
                 if not any(fault.key == key or fault.key.startswith((f"{key}.", f"{key}[")) for key in self.spoiled):
                     self.faults.append(fault)
             return None

@@ -1,4 +1,4 @@
-"""A REST destination described in YAML (`rest_grammar`): one value a call or many, found first, read back afterwards.
+"""A REST destination described in YAML (`grammar`): one value a call or many, found first, read back afterwards.
 
 How one value goes out: its record is known (from the last receipt) or looked up by `find`; it is changed by
 `send.update`, or created by `send.post`. A refusal that says the record exists leads to the look-up too. Whatever the
@@ -14,14 +14,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from connector import rest_employees
 from connector.answer import Response
 from connector.errors import RemoteError, Unanswered
 from connector.outgoing import Body, Template, Unusable, view
 from connector.paths import compile_path
 from connector.ports import Check, Context, Delivery, Destination, Receipt
-from connector.rest_calls import Calls, Item, Refusal, Unreadable, decoded, identity, said, says
-from connector.rest_grammar import MORE, Answer, RestSettings
+from connector.rest import employees as directory
+from connector.rest.calls import Calls, Item, Refusal, Unreadable, decoded, identity, said, says
+from connector.rest.grammar import MORE, Answer, RestSettings
 
 CALLS_AT_ONCE = 20  # values whose receipts are committed together, where a repeat is harmless
 
@@ -40,7 +40,7 @@ class RestDestination(Destination):
         self._body = Body(settings.body, context.zone)
         self.idempotent = send.put is not None or (settings.find is not None and send.update is not None)
         self.batch = send.batch if send.rows else CALLS_AT_ONCE if self.idempotent else 1
-        self._directory: rest_employees.Directory | None = None
+        self._directory: directory.Directory | None = None
 
     def send(self, deliveries: Sequence[Delivery]) -> Iterator[Receipt]:
         fresh = []
@@ -112,8 +112,8 @@ class RestDestination(Destination):
         employees, subject = self.settings.employees, scope["subject"]
         if employees is not None and subject["kind"] == "person":
             if self._directory is None:
-                rows = rest_employees.read(self._calls.client, employees)
-                self._directory = rest_employees.Directory(rows, employees)
+                rows = directory.read(self._calls.client, employees)
+                self._directory = directory.Directory(rows, employees)
             subject["employee_code"] = self._directory.code(subject["employee_code"], subject["email"])
         body = self._body(scope)
         return Item(delivery, {**scope, "body": body}, body)

@@ -1,6 +1,6 @@
 """The calls a REST destination is made of: logging in, looking up, creating, changing, reading back.
 
-Each gives what the destination answered; what that means for a value is `rest_destination`'s.
+Each gives what the destination answered; what that means for a value is `destination`'s.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from connector.outgoing import Template, Unusable
 from connector.pace import Pace
 from connector.paths import compile_path, holds
 from connector.ports import Context, Delivery, Outcome, Receipt
-from connector.rest_grammar import MORE, AuthSettings, LoginCall, RestSettings
+from connector.rest.grammar import MORE, AuthSettings, LoginCall, RestSettings
 
 
 class Refusal(Permanent):

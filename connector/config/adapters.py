@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from connector.ports import Destination, Source
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parent.parent
 ADAPTERS = _PACKAGE.parent / "adapters"  # the same in the repository and where the wheel is installed
 _IN_WHEEL, _IN_REPOSITORY = _PACKAGE / "mappings", _PACKAGE.parent / "mappings"
 MAPPINGS = _IN_WHEEL if _IN_WHEEL.is_dir() else _IN_REPOSITORY

@@ -10,7 +10,7 @@ from connector.errors import UnexpectedShape
 from connector.http import Client
 from connector.outgoing import Unusable
 from connector.paths import compile_path
-from connector.rest_grammar import Employees
+from connector.rest.grammar import Employees
 
 
 class Directory:

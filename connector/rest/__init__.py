@@ -1,0 +1,5 @@
+"""JSON over HTTP: the declarative base of most sources (`source`), and the destination all in YAML (`destination`)."""
+
+from connector.rest.source import RestSettings, RestSource, Stream, written
+
+__all__ = ["RestSettings", "RestSource", "Stream", "written"]
