@@ -126,21 +126,28 @@ def made_by(
 
 
 def known_records(connection: Connection, source_mapping: SourceMapping, stream: str) -> int:
-    """How many records of a stream the ledger knows, for the guard of a full pass."""
-    keys: set[str] = set()
-    for entry in source_mapping.entries.get(stream, ()):
-        if entry.entity.facts:
-            table = tables.LEDGER[entry.entity.name]
-            keys.update(
-                connection.execute(
-                    select(table.c.record_key)
-                    .where(table.c.source == source_mapping.source, table.c.stream == stream)
-                    .distinct()
-                ).scalars()
-            )
+    """How many records of a stream the ledger knows, for the guard of a full pass.
+
+    Facts outlive their record, so they no longer stand for one that an applied pass has not shown.
+    """
+    source, rows_of, facts_of = source_mapping.source, set[str](), set[str]()
+    for entity in {entry.entity.name: entry.entity for entry in source_mapping.entries.get(stream, ())}.values():
+        if entity.facts:
+            table = tables.LEDGER[entity.name]
+            query = select(table.c.record_key).where(table.c.source == source, table.c.stream == stream).distinct()
+            facts_of.update(connection.execute(query).scalars())
         else:
-            keys.update(key for _, key in made_by(connection, source_mapping.source, stream, entry.entity.name))
-    return len(keys)
+            rows_of.update(key for _, key in made_by(connection, source, stream, entity.name))
+    if facts_of:
+        passes = tables.id_pass
+        last = connection.execute(
+            select(passes.c.body)
+            .where(passes.c.source == source, passes.c.stream == stream, passes.c.state == "applied")
+            .order_by(passes.c.applied_at.desc())
+            .limit(1)
+        ).scalar()
+        facts_of &= facts_of if last is None else set(json.loads(landing.body(connection, last)))
+    return len(rows_of | facts_of)
 
 
 # --- files -----------------------------------------------------------------------------------------------------------

@@ -175,6 +175,7 @@ def test_a_database_that_breaks_in_mid_sync_is_5_and_the_cursor_has_not_moved(
     with psycopg.connect(server.replace("dbname=postgres", "dbname=bad_day")) as connection:
         assert connection.execute("SELECT source, stream, state FROM cursor WHERE stream = 'deals'").fetchall() == before
     mended = project("sync", "--json")
+    print(broken, mended)
     assert (mended.code, mended.json["sources"][0]["streams"][1]["changed"]) == (0, 1)
 
 
