@@ -196,7 +196,8 @@ class Client:
         self._pace.learn(raw.headers, now)
         self._learn_clock(raw.headers.get("Date"), left, now)
         place = {"system": self.system, "stream": call.stream}
-        request_id = next((raw.headers[name] for name in self._request_id_headers if name in raw.headers), None)
+        told = next((raw.headers[name] for name in self._request_id_headers if name in raw.headers), None)
+        request_id = None if told is None else self.redactor.text(told)
         response = Response(
             call.method, url, call.kept, raw.status_code, raw.headers, raw.content, self.redactor, place, request_id
         )

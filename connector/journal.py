@@ -126,28 +126,26 @@ def made_by(
 
 
 def known_records(connection: Connection, source_mapping: SourceMapping, stream: str) -> int:
-    """How many records of a stream the ledger knows, for the guard of a full pass.
+    """How many records of a stream are known, for the guard of a full pass: those the last one showed, or made rows.
 
-    Facts outlive their record, so they no longer stand for one that an applied pass has not shown.
+    Facts outlive their record, so they only stand for it before the first pass.
     """
-    source, rows_of, facts_of = source_mapping.source, set[str](), set[str]()
-    for entity in {entry.entity.name: entry.entity for entry in source_mapping.entries.get(stream, ())}.values():
-        if entity.facts:
-            table = tables.LEDGER[entity.name]
-            query = select(table.c.record_key).where(table.c.source == source, table.c.stream == stream).distinct()
-            facts_of.update(connection.execute(query).scalars())
-        else:
-            rows_of.update(key for _, key in made_by(connection, source, stream, entity.name))
-    if facts_of:
-        passes = tables.id_pass
-        last = connection.execute(
-            select(passes.c.body)
-            .where(passes.c.source == source, passes.c.stream == stream, passes.c.state == "applied")
-            .order_by(passes.c.applied_at.desc())
-            .limit(1)
-        ).scalar()
-        facts_of &= facts_of if last is None else set(json.loads(landing.body(connection, last)))
-    return len(rows_of | facts_of)
+    source, keys, entries = source_mapping.source, set[str](), source_mapping.entries.get(stream, ())
+    for entity in {entry.entity.name for entry in entries if not entry.entity.facts}:
+        keys.update(key for _, key in made_by(connection, source, stream, entity))
+    passes = tables.id_pass
+    last = connection.execute(
+        select(passes.c.body)
+        .where(passes.c.source == source, passes.c.stream == stream, passes.c.state == "applied")
+        .order_by(passes.c.applied_at.desc())
+        .limit(1)
+    ).scalar()
+    if last is not None:
+        return len(keys.union(json.loads(landing.body(connection, last))))
+    for table in (tables.LEDGER[entry.entity.name] for entry in entries if entry.entity.facts):
+        query = select(table.c.record_key).where(table.c.source == source, table.c.stream == stream).distinct()
+        keys.update(connection.execute(query).scalars())
+    return len(keys)
 
 
 # --- files -----------------------------------------------------------------------------------------------------------

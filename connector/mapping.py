@@ -34,7 +34,7 @@ from connector.model import (
 from connector.paths import Getter, compile_path, holds
 from connector.pipelines import UnmappedStage
 from connector.ports import Record
-from connector.rules import Faults, Place, Rule, as_column, entity_named, field_rules
+from connector.rules import Faults, Place, Rule, as_column, entity_named, field_rules, named_converter
 
 _UNNUMBERED = -(2**62)
 _ENTRY_KEYS = ("entity", "stream", "key", "each", "only_if", "fields")
@@ -261,10 +261,20 @@ def _joined(entries: list[Entry]) -> list[Entry]:
         if there is None or (there.absent and not entry.absent):
             made[entry.entity, entry.id] = entry
         elif not entry.absent:
+            if there.item is None and entry.item is None:
+                _check_apart(there, entry)
             there.fields.update(entry.fields)
             there.extra = {**(there.extra or {}), **(entry.extra or {})} or None
             there.seen_at = max(filter(None, (there.seen_at, entry.seen_at)), default=None)
     return list(made.values())
+
+
+def _check_apart(one: Entry, other: Entry) -> None:
+    shared = (one.fields.keys() & other.fields.keys()) - set(ENTITIES[one.entity].key)
+    shared |= {f"extra.{name}" for name in (one.extra or {}).keys() & (other.extra or {}).keys()}
+    if shared:
+        name = min(shared)
+        raise MappingError(one.entity, name, "two entries", "filled by two entries of the mapping for one row")
 
 
 def _check_shares(entries: list[Entry]) -> None:
@@ -309,13 +319,14 @@ def load(
         if entry is not None:
             entries.setdefault(entry.stream, []).append(entry)
             _check_stages(faults, ("entities", number), entry, found)
+    _check_filled_once(faults, listed)
     tests = data.get("tests") or []
     if not isinstance(tests, list) or not all(isinstance(test, dict) for test in tests):
         faults.add(("tests",), "expected a list of {stream, record, expect}")
         tests = []
     if faults.found:
         raise ConfigError(faults.found)
-    meaning = [data.get("pipelines"), data.get("entities"), source, str(zone), history_import]
+    meaning = [pipelines.meaning(data.get("pipelines")), listed, source, sorted(sources), str(zone), history_import]
     version = hashlib.sha256(canonical_json(meaning).encode()).hexdigest()[:16]
     return Mapping(source, version, document.file, found, entries, tests, document)
 
@@ -349,11 +360,13 @@ def _read_entry(
     plain = (lambda value: value) if entity.facts else qualify
     for name, given in fields.items():
         there: Place = (*place, "fields", name)
-        if name == "seen_at" and not imported:
+        if not isinstance(name, str):
+            faults.quote(there)
+        elif name == "seen_at" and not imported:
             faults.add(there, "seen_at is only taken from the source with history_import: true")
         elif entity.name == "deal_change" and name == "new":
             entry.rules += _raw_rule(faults, there, entity, given)
-            entry.changes = _change_converters(given, zone, qualify)
+            entry.changes = _change_converters(faults, there, given, zone, qualify)
         else:
             entry.rules += field_rules(faults, there, entity, name, given, zone=zone, qualify=plain)
     _check_entry(faults, place, entity, fields)
@@ -375,18 +388,18 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-def _change_converters(given: Any, zone: tzinfo, qualify: Any) -> dict[str, convert.Converter]:
+def _change_converters(
+    faults: Faults, place: Place, given: Any, zone: tzinfo, qualify: Any
+) -> dict[str, convert.Converter]:
     """A converter for each field whose changes are kept; `as` in the entry takes the place of the field's own."""
-    named = given.get("as") if isinstance(given, dict) else None
+    own = given.get("as") if isinstance(given, dict) else None
+    named = None if own in (None, "money") else named_converter(faults, (*place, "as"), own, zone)
     made: dict[str, convert.Converter] = {}
     for name in CHOICES["deal_change", "field"]:
         field_ = ENTITIES["deal"].fields.get(name)
         kind = field_.kind if field_ else Kind.TEXT
-        if isinstance(named, str) and named != "money":
-            converter = convert.build(named, {}, zone)
-        elif isinstance(named, dict):
-            ((converter_name, arguments),) = named.items()
-            converter = convert.build(converter_name, arguments or {}, zone)
+        if named is not None:
+            converter = named[0]
         else:
             converter = convert.currency if name == "currency" else convert.default(kind, zone)
         made[name] = _reference(converter, qualify) if kind is Kind.REFERENCE else converter
@@ -402,6 +415,10 @@ def _key(faults: Faults, place: Place, entity: Entity, spec: dict[str, Any]) -> 
     if given is None:
         if not entity.key and not entity.facts:
             faults.add(place, f"{entity.name} needs key: the path of the record's id")
+        return []
+    if given == [] or (entity.name == "stage" and not (isinstance(given, list) and len(given) == 2)):
+        wanted = "[PATH of the pipeline's id, PATH of the stage's]" if entity.name == "stage" else "a path, or a list"
+        faults.add((*place, "key"), f"expected {wanted}")
         return []
     getters = [_path(faults, (*place, "key"), path) for path in (given if isinstance(given, list) else [given])]
     return [getter for getter in getters if getter is not None]
@@ -437,6 +454,23 @@ def _check_entry(faults: Faults, place: Place, entity: Entity, fields: dict[str,
         for name in ("name", "order", "canonical"):
             if name in fields:
                 faults.add((*place, "fields", name), "the pipelines: section decides it; leave it out here")
+
+
+def _check_filled_once(faults: Faults, listed: list[Any]) -> None:
+    """A field has one entry: two that always make the same row may not fill the same one."""
+    filled: dict[tuple[str, str], int] = {}
+    for number, spec in enumerate(listed):
+        if not isinstance(spec, dict) or not isinstance(spec.get("fields"), dict) or "only_if" in spec:
+            continue
+        entity = ENTITIES.get(str(spec.get("entity")))
+        if entity is None or entity.facts:
+            continue
+        row = canonical_json([entity.name, spec.get("stream"), spec.get("key"), spec.get("each")])
+        for name in spec["fields"]:
+            place: Place = ("entities", number, "fields", name)
+            first = filled.setdefault((row, str(name)), faults.document.line(place))
+            if first != faults.document.line(place) and name not in entity.key:
+                faults.add(place, f"already filled on line {first}; a field has one entry, leave it out of one")
 
 
 def _check_stages(faults: Faults, place: Place, entry: EntryRule, found: Dict[str, Pipeline]) -> None:

@@ -105,6 +105,14 @@ def read(faults: Faults, given: Any) -> dict[str, Pipeline]:
     return found
 
 
+def meaning(given: Any) -> list[Any]:
+    """What of the section decides what records mean: the order of stages does."""
+    return [
+        [key, {**spec, "stages": list(spec["stages"].items())} if isinstance(spec, dict) else spec]
+        for key, spec in (given or {}).items()
+    ]
+
+
 def _stages(faults: Faults, place: Place, given: dict[Any, Any]) -> tuple[Stage, ...]:
     made: list[Stage] = []
     for order, (key, spec) in enumerate(given.items(), start=1):

@@ -61,6 +61,7 @@ class Redactor:
 def _written(secret: str) -> Iterable[str]:
     yield secret
     yield quote(secret, safe="")
+    yield quote(secret)  # as in a path
     yield quote_plus(secret)
     yield json.dumps(secret)[1:-1]
     yield json.dumps(secret, ensure_ascii=False)[1:-1]

@@ -88,6 +88,7 @@ def field_rules(
     choices = CHOICES.get((entity.name, name))
     if choices:
         converter = _chosen(converter, choices)
+    _check_constants(faults, place, spec, converter)
     rules = [Rule(entity.name, name, as_column(name), _source_path(spec), raw, converter)]
     if field.kind is Kind.MONEY:
         rules += _currency_rules(faults, place, entity.name, name, spec)
@@ -120,7 +121,23 @@ def _currency_rules(faults: Faults, place: Place, entity: str, name: str, spec: 
         return []
     faults.unknown(there, inner, tuple(key for key in _KEYS if key != "currency"), "a currency")
     raw = _raw(faults, there, inner)
-    return [Rule(entity, f"{name}.currency", "currency", _source_path(inner), raw, convert.currency)] if raw else []
+    if raw is None:
+        return []
+    _check_constants(faults, there, inner, convert.currency)
+    return [Rule(entity, f"{name}.currency", "currency", _source_path(inner), raw, convert.currency)]
+
+
+def _check_constants(faults: Faults, place: Place, spec: dict[str, Any], converter: convert.Converter) -> None:
+    """What the file itself says must be what the field takes, before any record is read."""
+    given: list[tuple[Place, Any]] = [((*place, name), spec.get(name)) for name in ("const", "default")]
+    if isinstance(spec.get("table"), dict):
+        given += [((*place, "table", word), ours) for word, ours in spec["table"].items()]
+    for there, value in given:
+        try:
+            if value is not None and value != "":
+                converter(value)
+        except ValueError as error:
+            faults.add(there, str(error))
 
 
 def _source_path(spec: Mapping[str, Any]) -> str:
@@ -212,20 +229,29 @@ def _converter(
     faults: Faults, place: Place, field: Field, spec: dict[str, Any], zone: tzinfo
 ) -> convert.Converter | None:
     given = spec.get("as")
-    try:
-        if given is None:
-            return convert.default(field.kind, zone)
-        if isinstance(given, str):
-            made, own = convert.build(given, {}, zone), "." in given
-        elif isinstance(given, dict) and len(given) == 1:
-            ((name, arguments),) = given.items()
-            made, own = convert.build(name, arguments or {}, zone), "." in name
-        else:
-            raise ValueError("expected a converter's name, or {name: {argument: value}}")
-    except (ValueError, TypeError) as error:
-        faults.add((*place, "as"), str(error))
+    if given is None:
+        return convert.default(field.kind, zone)
+    named = named_converter(faults, (*place, "as"), given, zone)
+    if named is None:
         return None
+    made, own = named
     return _then(made, convert.default(field.kind, zone)) if own else made
+
+
+def named_converter(
+    faults: Faults, place: Place, given: Any, zone: tzinfo
+) -> tuple[convert.Converter, bool] | None:
+    """The converter an `as` names, and whether it is a function of the user's; None when it has faults."""
+    name, arguments = given, None
+    if isinstance(given, dict) and len(given) == 1:
+        ((name, arguments),) = given.items()
+    try:
+        if not isinstance(name, str) or not isinstance(arguments, dict | None):
+            raise ValueError("expected a converter's name, or {name: {argument: value}}")
+        return convert.build(name, arguments or {}, zone), "." in name
+    except (ValueError, TypeError) as error:
+        faults.add(place, str(error))
+        return None
 
 
 def _then(own: convert.Converter, kind: convert.Converter) -> convert.Converter:

@@ -135,6 +135,7 @@ class RestSource(Source):
     def __init__(self, name: str, settings: Any, context: Context) -> None:
         super().__init__(name, settings, context)
         self._probing = threading.Lock()
+        self._unreachable: RemoteError | None = None
         self.client = Client(
             settings.base_url or self.base_url,
             system=name,
@@ -203,8 +204,15 @@ class RestSource(Source):
 
     def now(self) -> datetime:
         with self._probing:  # streams ask at once, each in its thread: all must wait for the one answer
+            if self._unreachable is not None:  # tried hard enough for one run, not once more for each stream
+                raise self._unreachable
             if self.probe and not self.client.knows_vendor_clock:
-                self.client.get(self.path(self.probe))
+                try:
+                    self.client.get(self.path(self.probe))
+                except RemoteError as error:  # a refusal of this one path tells the time as well
+                    if isinstance(error, AuthError) or not self.client.knows_vendor_clock:
+                        self._unreachable = error
+                        raise
         return self.client.vendor_now()
 
     @property

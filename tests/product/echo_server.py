@@ -14,6 +14,7 @@ from urllib.parse import quote
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     heard: list[str]
+    status: int
 
     def _any(self) -> None:
         sent = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
@@ -31,6 +32,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, heard: str) -> tuple[int, object]:
         """A login, a page of owners with the secrets in it, and a refusal that quotes them for all else."""
+        if self.status != 200:
+            return self.status, {"message": f"refused: {heard}"}
         if self.path.startswith("/api/login"):
             return 200, {"token": "session-of-today-77", "echo": heard}
         if "/owners" in self.path:
@@ -47,10 +50,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def echoing() -> Iterator[tuple[str, list[str]]]:
-    """The server's address, and all that it heard."""
+def echoing(status: int = 200) -> Iterator[tuple[str, list[str]]]:
+    """The server's address, and all that it heard; another status than 200 is all it ever answers."""
     heard: list[str] = []
-    handler = type("Handler", (_Handler,), {"heard": heard})
+    handler = type("Handler", (_Handler,), {"heard": heard, "status": status})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

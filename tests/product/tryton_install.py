@@ -10,7 +10,7 @@ from typing import Any
 import requests
 
 from connector.store.tables import LEDGER
-from tests.e2e.project import Project
+from tests.product.command import Command
 
 CONFIG = """\
 timezone: Asia/Ho_Chi_Minh
@@ -69,7 +69,7 @@ BY_KEY = "key: ${TRYTON_KEY}"
 BY_LOGIN = "user: connector\n    password: ${TRYTON_PASSWORD}"
 
 
-class Installed(Project):
+class Installed(Command):
     """The folder, with the environment of the two servers' secrets."""
 
     def run(self, *arguments: str, expect: int = 0) -> Any:

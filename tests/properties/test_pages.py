@@ -17,7 +17,7 @@ NUMBERS = st.integers(1, 3)
 
 @st.composite
 def deals_of(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """The states one deal went through: rising stamps, a history that grows (and may be cut), splits that come and go."""
+    """The states one deal went through: rising stamps, a history that grows (and may be cut), changing splits."""
     number = draw(NUMBERS)
     minutes = sorted(draw(st.sets(st.integers(1, 300), min_size=1, max_size=5)))
     kept = draw(st.sampled_from([None, 2, 99]))  # None: the vendor tells no history; 2: only the newest two moves

@@ -10,14 +10,15 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from sqlalchemy import delete, insert, select
 
-from connector import journal
+from connector import journal, sync
 from connector.journal import PageEntry
 from connector.ledger import Before, Changes, Entered, Fact, Ledger
 from connector.mapping import Mapping
 from connector.model import STAGE, micros
-from connector.ports import Exchange, Page, Record
+from connector.ports import Exchange, Page, Record, Stream
 from connector.store import landing, tables
 from connector.store.store import Store
+from connector.sync import Plan, StreamSummary
 from connector.testing import FakeClock, MemorySource, context
 
 LAW = settings(
@@ -179,6 +180,27 @@ class World:
                 writing, self.mapping, PageEntry(stamp, stamp, taken.stream, micros(taken.read_at), mapped)
             )
         return stamp
+
+    def pull(
+        self, source: MemorySource, plan: Plan | None = None, *, overlap: float = 15, shrink: float = 0.2,
+        since: datetime | None = None, stop: Any = lambda: False,
+    ) -> dict[str, StreamSummary]:
+        """A run over the source's streams, as `connector sync` does it."""
+        plan = plan or Plan(streams=[stream.name for stream in source.streams()])
+        kept = sync.Settings(since, timedelta(minutes=overlap), shrink)
+        made = sync.pull(self.store, source, self.mapping, kept, run="run", plan=plan, clock=self.clock, stop=stop)
+        return {summary.stream: summary for summary in made}
+
+    def memory(self, rows: dict[str, list[dict[str, Any]]], **more: Any) -> MemorySource:
+        """A source of these rows on this world's clock; streams named in `whole` are full passes."""
+        whole = more.pop("whole", ())
+        streams = [Stream(name, cursor=name not in whole, by_id=True, complete=name in whole) for name in rows]
+        return MemorySource("crm", context(self.clock), rows, streams=streams, **more)
+
+    def cursor(self, stream: str) -> dict[str, Any] | None:
+        table = tables.cursor
+        found = self.store.rows(select(table.c.state).where(table.c.stream == stream))
+        return json.loads(found[0].state) if found else None
 
     def rebuild(self) -> None:
         journal.rebuild(self.store, {"crm": self.source})
