@@ -67,9 +67,10 @@ class Subjects:
     def _teams(self, period: Period) -> list[str]:
         within = Stay("", period.start_on, period.end_on)
         allowed = self.question.where.get("team")
+        of_staff = (person.stays for person in self.engine.people.persons if not person.is_ignored)
         return sorted({
-            stay.team for stays in self.engine.stays.values() for stay in stays
-            if stay.overlaps(within) and (allowed is None or stay.team in allowed)
+            stay.team for stays in (*self.engine.stays.values(), *of_staff) for stay in stays
+            if stay.team and stay.overlaps(within) and (allowed is None or stay.team in allowed)
         })
 
     def _pipelines(self) -> list[str]:
@@ -112,8 +113,8 @@ def _names(engine: Engine) -> Mapping[tuple[str, str], str]:
         names[kind, NOBODY] = f"no {kind}"
     for stage in engine.stages:
         names["pipeline", stage.pipeline] = stage.pipeline
-    for stays in engine.stays.values():
-        names.update({("team", stay.team): stay.team for stay in stays})
+    for stays in (*engine.stays.values(), *(person.stays for person in engine.people.persons)):
+        names.update({("team", stay.team): stay.team for stay in stays if stay.team})
     return names
 
 

@@ -109,7 +109,8 @@ def staffed(folder: Path, store: str) -> App:
     """A sells as NV001 and changed teams, B is no employee, C is ignored; D05 is shared; each deal is a dimension."""
     mapping = (DATA / "edge_cases.yaml").read_text("utf-8")
     mapping = mapping.replace("\ntests:\n", "\n" + SHARE_ENTITY)
-    mapping = mapping.replace("recycled_from: recycled_from\n", "recycled_from: recycled_from\n      extra.deal: deal_id\n")
+    own_field = "recycled_from: recycled_from\n      extra.deal: deal_id\n"
+    mapping = mapping.replace("recycled_from: recycled_from\n", own_field)
     (folder / "people.csv").write_text(PEOPLE, "utf-8")
     (folder / "shares.csv").write_text(SHARES, "utf-8")
     shares = f"      shares: {{{{file: {folder / 'shares.csv'}, key: [deal_id, owner]}}}}\npeople: people.csv\n"

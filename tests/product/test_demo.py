@@ -31,6 +31,7 @@ from tests.e2e.project import COMMAND
 from tests.product.asking import Office
 
 CENT = Decimal("0.01")
+STREAM = {"stream", "requests", "records", "new", "changed", "unchanged", "deleted", "quarantined", "cursor", "error"}
 
 
 class Played:
@@ -190,8 +191,8 @@ def test_the_command_prints_one_json_value_and_ends(tmp_path: Path) -> None:
     value = json.loads(done.stdout)
     assert {"run", "status", "started_at", "ended_at", "sources", "destinations"} <= value.keys()
     streams = value["sources"][0]["streams"]
-    expected = {"stream", "requests", "records", "new", "changed", "unchanged", "deleted", "quarantined", "cursor", "error"}
-    assert all(expected <= one.keys() for one in streams)
-    assert {"destination", "owed", "confirmed", "refused", "unanswered", "dead", "error"} <= value["destinations"][0].keys()
-    assert (value["status"], value["destinations"][0]["owed"]) == ("ok", 0)
+    assert all(one.keys() >= STREAM for one in streams)
+    (hr,) = value["destinations"]
+    assert hr.keys() >= {"destination", "owed", "confirmed", "refused", "unanswered", "dead", "error"}
+    assert (value["status"], hr["owed"]) == ("ok", 0)
     assert list(tmp_path.iterdir()) == []

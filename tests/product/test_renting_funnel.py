@@ -1,4 +1,4 @@
-"""tests/data/renting_funnel (2,500 cases) through the whole product: every number of its ground truth that it covers."""
+"""tests/data/renting_funnel (2,500 cases) through the whole product: the numbers of its ground truth."""
 
 from __future__ import annotations
 
@@ -103,7 +103,8 @@ def test_won_by_who_did_it_and_day(office: Office) -> None:
 
 def test_deals_without_an_owner_are_shown_as_nobody_s(office: Office) -> None:
     """Nobody is guessed: by `at_event` they belong to no owner, and are still in the sum."""
-    found = {owner: one["value"] for (owner, _), one in office.values("won_by_owner", "all").items() if one["value"] != "0"}
+    values = office.values("won_by_owner", "all")
+    found = {owner: one["value"] for (owner, _), one in values.items() if one["value"] != "0"}
     assert found == {"none": truth(f"{TRUTH}/01_totals.csv")[0]["won"]}
 
 

@@ -35,14 +35,16 @@ class Server:
         return int(self.call(model, "search_count", list(domain), 0, None, active_test=False))
 
     def rows(self, model: str, *fields: str, domain: tuple[Any, ...] = ()) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.call(model, "search_read", list(domain), 0, None, [["id", "ASC"]], list(fields))
+        order = [["id", "ASC"]]
+        found: list[dict[str, Any]] = self.call(model, "search_read", list(domain), 0, None, order, list(fields))
         return found
 
     def history(self) -> dict[str, list[tuple[datetime, str]]]:
         """By opportunity: each state it was in and since when, from every revision read on its own."""
         ids = self.call("sale.opportunity", "search", [], 0, None, [["id", "ASC"]])
         states: dict[str, list[tuple[datetime, str]]] = defaultdict(list)
-        for at, id_, _ in sorted(self.call("sale.opportunity", "history_revisions", ids), key=lambda one: instant(one[0])):
+        revisions = self.call("sale.opportunity", "history_revisions", ids)
+        for at, id_, _ in sorted(revisions, key=lambda one: instant(one[0])):
             (then,) = self.call("sale.opportunity", "read", [id_], ["state"], _datetime=at)
             states[str(id_)].append((instant(at), then["state"]))
         return {id_: [next(run) for _, run in groupby(told, key=lambda one: one[1])] for id_, told in states.items()}

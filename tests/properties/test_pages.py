@@ -62,10 +62,11 @@ def pages(draw: st.DrawFn) -> list[Page]:
     rows = [state for states in deals.values() for state in states]
     for stream, made in (("deals", rows), ("calls", draw(calls_of())), ("moves", draw(moves_of())),
                          ("scores", draw(scores_of()))):
-        while made:
+        start = 0
+        while start < len(made):
             size = draw(st.integers(1, 3))
-            found.append(page(stream, made[:size], 301 + len(found)))
-            made = made[size:]
+            found.append(page(stream, made[start : start + size], 301 + len(found)))
+            start += size
     return found
 
 

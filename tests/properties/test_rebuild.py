@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from connector import quarantine, stops
 from connector.errors import StoreError
 from connector.journal import rebuild
-from connector.ports import Page
 from tests.properties.test_pages import pages
 from tests.properties.world import LAW, MAPPING, SEARCH, World, deal, page, t
 

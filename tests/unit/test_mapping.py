@@ -34,76 +34,240 @@ CHANGE = MORE + "{entity: deal_change, stream: s, fields: {deal: d, field: {cons
 FAULTS = {
     "empty file": ("", "m.yaml:1: ", "expected a mapping file with pipelines: and entities:"),
     "not YAML": ("a: [\n", "m.yaml:2: ", "expected YAML 1.2"),
-    "unknown section": (HEAD + "other: 1\n" + DEAL + "      name: n\n", "m.yaml:3: other", "known: pipelines, entities"),
-    "pipelines no mapping": ("pipelines: 3\n" + DEAL + "      name: n\n", "m.yaml:1: pipelines", 'expected "vendor id"'),
-    "pipeline id unquoted": (HEAD.replace('"P"', "75") + DEAL + "      name: n\n", "m.yaml:2: pipelines.75", 'quote it: "75"'),
-    "stage id unquoted": (HEAD.replace('"a"', "012") + DEAL + "      name: n\n", "m.yaml:2: pipelines.P.stages.12", "quote it"),
-    "stage id a boolean": (HEAD.replace('"a"', "true") + DEAL + "      name: n\n", "m.yaml:2: pipelines.P", 'quote it: "true"'),
-    "no such canonical stage": (HEAD.replace("proposal", "selling") + DEAL + "      name: n\n",
-                                "m.yaml:2: pipelines.P.stages.a", "known: prospecting, qualification"),
-    "no won stage": (HEAD.replace('"w": closed_won, ', "") + DEAL + "      name: n\n", "m.yaml:2: pipelines.P.stages",
-                     "expected a stage that is closed_won"),
-    "stages a list": (HEAD.replace('{"a": proposal, "w": closed_won, "l": closed_lost}', "[a]") + DEAL + "      name: n\n",
-                      "m.yaml:2: pipelines.P", 'stages: {"vendor stage id": canonical stage}'),
-    "probability above 1": (HEAD.replace("proposal", "{to: proposal, probability: 2}") + DEAL + "      name: n\n",
-                            "m.yaml:2: pipelines.P.stages.a.probability", "expected a number from 0 to 1"),
-    "unknown key of a stage": (HEAD.replace("proposal", "{to: proposal, colour: red}") + DEAL + "      name: n\n",
-                               "m.yaml:2: pipelines.P.stages.a.colour", "known: to, name, probability, archived"),
-    "two pipelines of one name": (HEAD + HEAD.splitlines()[1].replace('"P"', '"Q"') + "\n" + DEAL + "      name: n\n",
-                                  "m.yaml:3: pipelines.Q.name", "two pipelines are named 'p'"),
+    "unknown section": (
+        HEAD + "other: 1\n" + DEAL + "      name: n\n",
+        "m.yaml:3: other",
+        "known: pipelines, entities",
+    ),
+    "pipelines no mapping": (
+        "pipelines: 3\n" + DEAL + "      name: n\n",
+        "m.yaml:1: pipelines",
+        'expected "vendor id"',
+    ),
+    "pipeline id unquoted": (
+        HEAD.replace('"P"', "75") + DEAL + "      name: n\n",
+        "m.yaml:2: pipelines.75",
+        'quote it: "75"',
+    ),
+    "stage id unquoted": (
+        HEAD.replace('"a"', "012") + DEAL + "      name: n\n",
+        "m.yaml:2: pipelines.P.stages.12",
+        "quote it",
+    ),
+    "stage id a boolean": (
+        HEAD.replace('"a"', "true") + DEAL + "      name: n\n",
+        "m.yaml:2: pipelines.P",
+        'quote it: "true"',
+    ),
+    "no such canonical stage": (
+        HEAD.replace("proposal", "selling") + DEAL + "      name: n\n",
+        "m.yaml:2: pipelines.P.stages.a",
+        "known: prospecting, qualification",
+    ),
+    "no won stage": (
+        HEAD.replace('"w": closed_won, ', "") + DEAL + "      name: n\n",
+        "m.yaml:2: pipelines.P.stages",
+        "expected a stage that is closed_won",
+    ),
+    "stages a list": (
+        HEAD.replace('{"a": proposal, "w": closed_won, "l": closed_lost}', "[a]") + DEAL + "      name: n\n",
+        "m.yaml:2: pipelines.P",
+        'stages: {"vendor stage id": canonical stage}',
+    ),
+    "probability above 1": (
+        HEAD.replace("proposal", "{to: proposal, probability: 2}") + DEAL + "      name: n\n",
+        "m.yaml:2: pipelines.P.stages.a.probability",
+        "expected a number from 0 to 1",
+    ),
+    "unknown key of a stage": (
+        HEAD.replace("proposal", "{to: proposal, colour: red}") + DEAL + "      name: n\n",
+        "m.yaml:2: pipelines.P.stages.a.colour",
+        "known: to, name, probability, archived",
+    ),
+    "two pipelines of one name": (
+        HEAD + HEAD.splitlines()[1].replace('"P"', '"Q"') + "\n" + DEAL + "      name: n\n",
+        "m.yaml:3: pipelines.Q.name",
+        "two pipelines are named 'p'",
+    ),
     "no entities": (HEAD + "entities: []\n", "m.yaml:3: entities", "expected a list of entries"),
     "entry no mapping": (HEAD + "entities: [3]\n", "m.yaml:3: entities[0]", "expected {entity, stream, key, fields}"),
-    "no such entity": (MORE + "{entity: deel, stream: s, key: id, fields: {}}\n", "m.yaml:9: entities[1].entity", "known: owner"),
-    "no stream": (MORE + "{entity: lead, key: id, fields: {}}\n", "m.yaml:9: entities[1].stream", "expected the name of a stream"),
+    "no such entity": (
+        MORE + "{entity: deel, stream: s, key: id, fields: {}}\n",
+        "m.yaml:9: entities[1].entity",
+        "known: owner",
+    ),
+    "no stream": (
+        MORE + "{entity: lead, key: id, fields: {}}\n",
+        "m.yaml:9: entities[1].stream",
+        "expected the name of a stream",
+    ),
     "no key": (MORE + "{entity: lead, stream: s, fields: {}}\n", "m.yaml:9: entities[1]", "lead needs key"),
-    "key a number": (MORE + "{entity: lead, stream: s, key: 5, fields: {}}\n", "m.yaml:9: entities[1].key", "expected a path"),
-    "key empty": (MORE + "{entity: lead, stream: s, key: [], fields: {}}\n", "m.yaml:9: entities[1].key", "expected a path, or a list"),
-    "key of a stage without pipeline": (MORE + "{entity: stage, stream: s, key: id, fields: {}}\n",
-                                        "m.yaml:9: entities[1].key", "PATH of the pipeline's id"),
-    "fields a list": (MORE + "{entity: lead, stream: s, key: id, fields: [a]}\n", "m.yaml:9: entities[1].fields",
-                      "expected a mapping of our fields"),
-    "unknown key of an entry": (MORE + "{entity: lead, stream: s, key: id, fields: {}, filter: x}\n",
-                                "m.yaml:9: entities[1].filter", "known: entity, stream, key, each, only_if, fields"),
-    "each no path": (MORE + "{entity: lead, stream: s, key: id, each: 'a[', fields: {}}\n", "m.yaml:9: entities[1].each", "not a JMESPath"),
-    "only_if no path": (MORE + "{entity: lead, stream: s, key: id, only_if: 'b(', fields: {}}\n", "m.yaml:9: entities[1].only_if", "not a JMESPath"),
+    "key a number": (
+        MORE + "{entity: lead, stream: s, key: 5, fields: {}}\n",
+        "m.yaml:9: entities[1].key",
+        "expected a path",
+    ),
+    "key empty": (
+        MORE + "{entity: lead, stream: s, key: [], fields: {}}\n",
+        "m.yaml:9: entities[1].key",
+        "expected a path, or a list",
+    ),
+    "key of a stage without pipeline": (
+        MORE + "{entity: stage, stream: s, key: id, fields: {}}\n",
+        "m.yaml:9: entities[1].key",
+        "PATH of the pipeline's id",
+    ),
+    "fields a list": (
+        MORE + "{entity: lead, stream: s, key: id, fields: [a]}\n",
+        "m.yaml:9: entities[1].fields",
+        "expected a mapping of our fields",
+    ),
+    "unknown key of an entry": (
+        MORE + "{entity: lead, stream: s, key: id, fields: {}, filter: x}\n",
+        "m.yaml:9: entities[1].filter",
+        "known: entity, stream, key, each, only_if, fields",
+    ),
+    "each no path": (
+        MORE + "{entity: lead, stream: s, key: id, each: 'a[', fields: {}}\n",
+        "m.yaml:9: entities[1].each",
+        "not a JMESPath",
+    ),
+    "only_if no path": (
+        MORE + "{entity: lead, stream: s, key: id, only_if: 'b(', fields: {}}\n",
+        "m.yaml:9: entities[1].only_if",
+        "not a JMESPath",
+    ),
     "unknown field": (OWN + "nam: n\n", "m.yaml:8: entities[0].fields.nam", "known: name, pipeline, stage"),
     "field name unquoted": (OWN + "5: n\n", "m.yaml:8: entities[0].fields.5", 'quote it: "5"'),
-    "field given twice": (OWN + "name: n\n      name: m\n", "m.yaml:9: entities[0].fields.name", "given twice, first on line 8"),
-    "money without currency": (OWN + "amount: n\n", "m.yaml:8: entities[0].fields.amount", "add currency: PATH or currency: {const: EUR}"),
-    "currency a number": (OWN + "amount: {path: n, currency: 5}\n", "m.yaml:8: entities[0].fields.amount.currency", "expected a path"),
-    "currency unknown": (OWN + "amount: {path: n, currency: {const: euro}}\n",
-                         "m.yaml:8: entities[0].fields.amount.currency.const", "three letters"),
-    "currency of text": (OWN + "name: {path: n, currency: c}\n", "m.yaml:8: entities[0].fields.name.currency", "only money"),
-    "two ways": (OWN + "name: {path: n, first_of: [a]}\n", "m.yaml:8: entities[0].fields.name", "exactly one of path, first_of, const"),
-    "no way": (OWN + "name: {default: x}\n", "m.yaml:8: entities[0].fields.name", "exactly one of path, first_of, const"),
+    "field given twice": (
+        OWN + "name: n\n      name: m\n",
+        "m.yaml:9: entities[0].fields.name",
+        "given twice, first on line 8",
+    ),
+    "money without currency": (
+        OWN + "amount: n\n",
+        "m.yaml:8: entities[0].fields.amount",
+        "add currency: PATH or currency: {const: EUR}",
+    ),
+    "currency a number": (
+        OWN + "amount: {path: n, currency: 5}\n",
+        "m.yaml:8: entities[0].fields.amount.currency",
+        "expected a path",
+    ),
+    "currency unknown": (
+        OWN + "amount: {path: n, currency: {const: euro}}\n",
+        "m.yaml:8: entities[0].fields.amount.currency.const",
+        "three letters",
+    ),
+    "currency of text": (
+        OWN + "name: {path: n, currency: c}\n",
+        "m.yaml:8: entities[0].fields.name.currency",
+        "only money",
+    ),
+    "two ways": (
+        OWN + "name: {path: n, first_of: [a]}\n",
+        "m.yaml:8: entities[0].fields.name",
+        "exactly one of path, first_of, const",
+    ),
+    "no way": (
+        OWN + "name: {default: x}\n",
+        "m.yaml:8: entities[0].fields.name",
+        "exactly one of path, first_of, const",
+    ),
     "path a number": (OWN + "name: {path: 5}\n", "m.yaml:8: entities[0].fields.name.path", "expected a path"),
-    "first_of text": (OWN + "name: {first_of: a}\n", "m.yaml:8: entities[0].fields.name.first_of", "expected a list of paths"),
-    "unknown key of a field": (OWN + "name: {path: n, colour: x}\n", "m.yaml:8: entities[0].fields.name.colour", "known: path, first_of"),
-    "table a text": (OWN + "name: {path: n, table: x}\n", "m.yaml:8: entities[0].fields.name.table", "the source's words to ours"),
-    "table key unquoted": (OWN + "name: {path: n, table: {1: x}}\n", "m.yaml:8: entities[0].fields.name.table.1", 'quote it: "1"'),
-    "table of unknown words": (OWN + "outcome: {path: n, table: {A: open, B: winning}}\n",
-                               "m.yaml:8: entities[0].fields.outcome.table.B", "expected one of open, won, lost"),
-    "const no choice": (OWN + "outcome: {const: winning}\n", "m.yaml:8: entities[0].fields.outcome.const", "open, won, lost"),
-    "no such converter": (OWN + "name: {path: n, as: textt}\n", "m.yaml:8: entities[0].fields.name.as", "known: currency, date"),
-    "no such zone": (OWN + "created_at: {path: n, as: {datetime: {zone: Mars/X}}}\n", "m.yaml:8: entities[0].fields.created_at.as", "Europe/Berlin"),
-    "no such argument": (OWN + "created_at: {path: n, as: {datetime: {colour: x}}}\n",
-                         "m.yaml:8: entities[0].fields.created_at.as", "it takes format, zone"),
-    "arguments a number": (OWN + "created_at: {path: n, as: {datetime: 5}}\n", "m.yaml:8: entities[0].fields.created_at.as",
-                           "{name: {argument: value}}"),
-    "no such function": (OWN + "name: {path: n, as: no.such.function}\n", "m.yaml:8: entities[0].fields.name.as", "dotted path"),
+    "first_of text": (
+        OWN + "name: {first_of: a}\n",
+        "m.yaml:8: entities[0].fields.name.first_of",
+        "expected a list of paths",
+    ),
+    "unknown key of a field": (
+        OWN + "name: {path: n, colour: x}\n",
+        "m.yaml:8: entities[0].fields.name.colour",
+        "known: path, first_of",
+    ),
+    "table a text": (
+        OWN + "name: {path: n, table: x}\n",
+        "m.yaml:8: entities[0].fields.name.table",
+        "the source's words to ours",
+    ),
+    "table key unquoted": (
+        OWN + "name: {path: n, table: {1: x}}\n",
+        "m.yaml:8: entities[0].fields.name.table.1",
+        'quote it: "1"',
+    ),
+    "table of unknown words": (
+        OWN + "outcome: {path: n, table: {A: open, B: winning}}\n",
+        "m.yaml:8: entities[0].fields.outcome.table.B",
+        "expected one of open, won, lost",
+    ),
+    "const no choice": (
+        OWN + "outcome: {const: winning}\n",
+        "m.yaml:8: entities[0].fields.outcome.const",
+        "open, won, lost",
+    ),
+    "no such converter": (
+        OWN + "name: {path: n, as: textt}\n",
+        "m.yaml:8: entities[0].fields.name.as",
+        "known: currency, date",
+    ),
+    "no such zone": (
+        OWN + "created_at: {path: n, as: {datetime: {zone: Mars/X}}}\n",
+        "m.yaml:8: entities[0].fields.created_at.as",
+        "Europe/Berlin",
+    ),
+    "no such argument": (
+        OWN + "created_at: {path: n, as: {datetime: {colour: x}}}\n",
+        "m.yaml:8: entities[0].fields.created_at.as",
+        "it takes format, zone",
+    ),
+    "arguments a number": (
+        OWN + "created_at: {path: n, as: {datetime: 5}}\n",
+        "m.yaml:8: entities[0].fields.created_at.as",
+        "{name: {argument: value}}",
+    ),
+    "no such function": (
+        OWN + "name: {path: n, as: no.such.function}\n",
+        "m.yaml:8: entities[0].fields.name.as",
+        "dotted path",
+    ),
     "seen_at without import": (OWN + "seen_at: n\n", "m.yaml:8: entities[0].fields.seen_at", "history_import: true"),
     "stage without pipelines": (DEAL + "      stage: s\n", "m.yaml:2: entities[0]", "need a pipelines: section"),
-    "two entries fill one field": (MORE + "{entity: deal, stream: deals, key: id, fields: {name: m}}\n",
-                                   "m.yaml:9: entities[1].fields.name", "already filled on line 8"),
-    "transition without time": (MORE + "{entity: stage_transition, stream: s, fields: {deal: d, to: a}}\n",
-                                "m.yaml:9: entities[1].fields", "stage_transition needs at"),
-    "change of an unknown field": (CHANGE.replace("owner", "colour") + "n}}\n", "m.yaml:9: entities[1].fields.field.const", "expected one of owner"),
-    "change by no converter": (CHANGE + "{path: n, as: nope}}}\n", "m.yaml:9: entities[1].fields.new.as", "no converter 'nope'"),
-    "change by two converters": (CHANGE + "{path: n, as: {a: 1, b: 2}}}}\n", "m.yaml:9: entities[1].fields.new.as", "expected a converter's name"),
-    "stage named by a stream": (MORE + "{entity: stage, stream: s, key: [p, i], fields: {name: n}}\n",
-                                "m.yaml:9: entities[1].fields.name", "the pipelines: section decides it"),
-    "tests no list": (OWN + "name: n\ntests: {a: 1}\n", "m.yaml:9: tests", "expected a list of {stream, record, expect}"),
-}  # fmt: skip
+    "two entries fill one field": (
+        MORE + "{entity: deal, stream: deals, key: id, fields: {name: m}}\n",
+        "m.yaml:9: entities[1].fields.name",
+        "already filled on line 8",
+    ),
+    "transition without time": (
+        MORE + "{entity: stage_transition, stream: s, fields: {deal: d, to: a}}\n",
+        "m.yaml:9: entities[1].fields",
+        "stage_transition needs at",
+    ),
+    "change of an unknown field": (
+        CHANGE.replace("owner", "colour") + "n}}\n",
+        "m.yaml:9: entities[1].fields.field.const",
+        "expected one of owner",
+    ),
+    "change by no converter": (
+        CHANGE + "{path: n, as: nope}}}\n",
+        "m.yaml:9: entities[1].fields.new.as",
+        "no converter 'nope'",
+    ),
+    "change by two converters": (
+        CHANGE + "{path: n, as: {a: 1, b: 2}}}}\n",
+        "m.yaml:9: entities[1].fields.new.as",
+        "expected a converter's name",
+    ),
+    "stage named by a stream": (
+        MORE + "{entity: stage, stream: s, key: [p, i], fields: {name: n}}\n",
+        "m.yaml:9: entities[1].fields.name",
+        "the pipelines: section decides it",
+    ),
+    "tests no list": (
+        OWN + "name: n\ntests: {a: 1}\n",
+        "m.yaml:9: tests",
+        "expected a list of {stream, record, expect}",
+    ),
+}
 
 
 @pytest.mark.parametrize(("text", "place", "expected"), FAULTS.values(), ids=FAULTS)
@@ -197,16 +361,21 @@ def test_entries_of_one_row_are_joined_and_may_not_fill_one_field_twice() -> Non
 
 
 def test_shares_above_one_are_set_aside() -> None:
-    text = MORE + "{entity: deal_owner, stream: deals, each: s, fields: {deal: record.id, owner: item.o, share: item.h}}\n"
+    text = (
+        MORE + "{entity: deal_owner, stream: deals, each: s, fields: {deal: record.id, owner: item.o, share: item.h}}\n"
+    )
     fine, fault = apply(
-        text, {"id": "1", "s": [{"o": "1", "h": 0.5}, {"o": "2", "h": 0.5}]},
+        text,
+        {"id": "1", "s": [{"o": "1", "h": 0.5}, {"o": "2", "h": 0.5}]},
         {"id": "2", "s": [{"o": "1", "h": 0.6}, {"o": "2", "h": 0.5}]},
     )
     assert fine.fault is None
     assert "add up to more than 1" in str(fault.fault)
 
 
-HISTORY = MORE + "{entity: stage_transition, stream: deals, each: h, fields: {deal: record.id, to: item.t, at: item.a}}\n"
+HISTORY = (
+    MORE + "{entity: stage_transition, stream: deals, each: h, fields: {deal: record.id, to: item.t, at: item.a}}\n"
+)
 
 
 def test_history_is_oldest_first_however_the_vendor_lists_it() -> None:
@@ -227,7 +396,9 @@ def test_facts_of_one_instant_keep_the_source_s_order_also_when_the_oldest_are_c
 def test_changes_are_converted_as_the_field_that_changed() -> None:
     text = MORE + "{entity: deal_change, stream: c, fields: {deal: d, field: f, new: n, at: a}}\n"
     rows = [("owner", "7"), ("amount", "12.5"), ("currency", "eur"), ("probability", "0.25"), ("owner", None)]
-    made = apply(text, *[{"id": i, "d": "1", "f": f, "n": n, "a": "2026-01-01"} for i, (f, n) in enumerate(rows)], stream="c")
+    made = apply(
+        text, *[{"id": i, "d": "1", "f": f, "n": n, "a": "2026-01-01"} for i, (f, n) in enumerate(rows)], stream="c"
+    )
     assert [one.reported[0].value for one in made] == [("crm:7",), ("125000",), ("EUR",), ("250000",), ("",)]
 
 
@@ -259,7 +430,8 @@ def test_the_version_changes_with_the_meaning_only() -> None:
     text = OWN + "name: n\n"
     same = [text.replace("name: n", "name:  n # the name"), "# hello\n" + text]
     other = [
-        text.replace("name: n", "name: m"), text.replace('"a": proposal', '"a": negotiation'),
+        text.replace("name: n", "name: m"),
+        text.replace('"a": proposal', '"a": negotiation'),
         text.replace('"a": proposal, "w": closed_won', '"w": closed_won, "a": proposal'),
     ]
     assert {load(one).version for one in same} == {load(text).version}

@@ -1,0 +1,428 @@
+"""One run of one source: windows, positions, fences, full passes and their stops, resync, dry run."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from connector import stops
+from connector.errors import Busy, ConfigError, LeaseLost, Permanent, StoreError, Transient
+from connector.model import micros
+from connector.ports import Stream
+from connector.store import tables
+from connector.store.store import Lease
+from connector.sync import Plan
+from connector.testing import MemorySource, context
+from tests.properties.world import MAPPING, START, World, at, deal, page, t
+
+DAY = 24 * 60
+NOW = 30 * DAY  # where the world's clock starts, in minutes
+
+
+@pytest.fixture
+def world(store_url: str) -> World:
+    return World(store_url)
+
+
+def ids(world: World, entity: str = "deal") -> set[str]:
+    return {row["id"] for row in world.current()[entity]}
+
+
+def later(world: World, minutes: float = 60) -> float:
+    world.clock.advance(minutes=minutes)
+    return (micros(world.clock.now()) - at(0)) / 60_000_000
+
+
+# --- windows ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_cursor_becomes_the_window_s_end_minus_the_overlap_never_the_largest_value(world: World) -> None:
+    world.pull(world.memory({"deals": [deal(1, 10)]}), overlap=15)
+    assert world.cursor("deals") == {"cursor": t(NOW - 15).replace("+00:00", "Z")}
+
+
+def test_the_window_is_fixed_at_its_start_and_includes_both_ends(world: World) -> None:
+    rows = {"deals": [deal(1, NOW), deal(2, NOW + 1)]}
+    seen: list[Any] = []
+
+    class Watched(MemorySource):
+        def read(self, stream: str, window: Any, position: Any = None) -> Any:
+            seen.append((window.lo, window.hi))
+            return super().read(stream, window, position)
+
+    world.pull(Watched("crm", context(world.clock), rows))
+    assert ids(world) == {"1"}
+    first = world.clock.now()
+    world.clock.advance(minutes=60)
+    world.pull(Watched("crm", context(world.clock), rows))
+    assert ids(world) == {"1", "2"}
+    assert seen == [(None, first), (first - timedelta(minutes=15), world.clock.now())]
+
+
+def test_what_the_overlap_shows_again_changes_nothing(world: World) -> None:
+    source = world.memory({"deals": [deal(number, NOW - 1) for number in range(5)]})
+    world.pull(source)
+    before = world.dump()
+    later(world, 5)
+    summary = world.pull(source)["deals"]
+    assert (summary.records, summary.unchanged) == (5, 5)
+    assert world.dump() == before
+
+
+def test_older_changes_than_since_are_never_read(world: World) -> None:
+    source = world.memory({"deals": [deal(1, 10), deal(2, 2 * DAY)]})
+    world.pull(source, since=START + timedelta(days=1))
+    assert ids(world) == {"2"}
+
+
+def test_a_killed_back_fill_goes_on_at_its_position(world: World) -> None:
+    rows = {"deals": [deal(number, number) for number in range(1, 11)]}
+
+    def fails(_stream: str, pages: int) -> None:
+        if pages == 3:
+            raise Transient("the line is down", system="crm")
+
+    summary = world.pull(world.memory(rows, before_page=fails))["deals"]
+    assert (summary.status, summary.exit_code, ids(world)) == ("failed", 3, {str(n) for n in range(1, 7)})
+    assert world.cursor("deals")["position"] is not None
+    first_hi = world.cursor("deals")["window"]["hi"]
+    later(world)
+    summary = world.pull(world.memory(rows))["deals"]
+    assert (summary.records, ids(world)) == (4, {str(n) for n in range(1, 11)})
+    assert world.cursor("deals")["cursor"] > first_hi  # then what changed since, in the same run
+
+
+def test_rows_that_change_while_being_read_are_not_lost(world: World) -> None:
+    rows = {"deals": [deal(number, number) for number in range(1, 7)]}
+
+    def moves(_stream: str, pages: int) -> None:
+        if pages == 1:  # the third row, not yet read, goes behind the window
+            world.clock.advance(minutes=1)
+            rows["deals"][2] = deal(3, NOW + 1, "C")
+
+    world.pull(world.memory(rows, before_page=moves))
+    assert "3" not in ids(world)
+    later(world)
+    world.pull(world.memory(rows))
+    assert ids(world) == {str(number) for number in range(1, 7)}
+
+
+def test_asked_to_stop_it_ends_after_the_page_at_hand_and_goes_on_later(world: World) -> None:
+    rows = {"deals": [deal(number, number) for number in range(1, 7)]}
+    summary = world.pull(world.memory(rows), stop=lambda: True)["deals"]
+    assert (summary.exit_code, len(ids(world))) == (1, 2)
+    world.pull(world.memory(rows))
+    assert len(ids(world)) == 6
+
+
+def test_one_stream_that_fails_stops_no_other(world: World) -> None:
+    def fails(stream: str, _pages: int) -> None:
+        if stream == "calls":
+            raise Permanent("no right to read calls", system="crm", stream=stream)
+
+    source = world.memory({"deals": [deal(1, 10)], "calls": []}, before_page=fails)
+    found = world.pull(source)
+    assert (found["deals"].status, found["calls"].status) == ("ok", "failed")
+    assert "no right" in str(found["calls"].error)
+
+
+def test_a_bug_in_one_stream_is_raised_once_all_have_ended(world: World) -> None:
+    def fails(stream: str, _pages: int) -> None:
+        if stream == "calls":
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        world.pull(world.memory({"deals": [deal(1, 10)], "calls": []}, before_page=fails))
+    assert ids(world) == {"1"}
+
+
+def test_an_unknown_stream_is_named_with_the_known_ones(world: World) -> None:
+    with pytest.raises(Permanent, match="no stream deels; it has deals"):
+        world.pull(world.memory({"deals": []}), Plan(streams=["deels"]))
+
+
+# --- resync and dry run ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        Plan("window", ["deals"], since=START, until=START + timedelta(minutes=20)),
+        Plan("ids", ids={"deals": ["1"]}),
+        Plan("full", ["deals"]),
+    ],
+    ids=["window", "ids", "full"],
+)
+def test_a_resync_reads_the_same_way_and_leaves_the_cursor_alone(world: World, plan: Plan) -> None:
+    world.pull(world.memory({"deals": []}))
+    cursor = world.cursor("deals")
+    later(world)
+    summary = world.pull(world.memory({"deals": [deal(1, 10)]}), plan)["deals"]
+    assert (summary.new, ids(world), world.cursor("deals")) == (1, {"1"}, cursor)
+
+
+def test_single_records_of_a_stream_without_ids_are_refused_with_what_to_do(world: World) -> None:
+    source = MemorySource("crm", context(world.clock), {"deals": []}, streams=[Stream("deals")])
+    summary = world.pull(source, Plan("ids", ids={"deals": ["1"]}))["deals"]
+    assert "use --since and --until" in str(summary.error)
+
+
+def test_a_dry_run_says_what_would_change_and_writes_nothing(world: World) -> None:
+    with world.store.reading() as connection:
+        before = {name: connection.execute(select(table)).all() for name, table in tables.metadata.tables.items()}
+    summary = world.pull(world.memory({"deals": [deal(1, 10), deal(2, 10, "?")]}), Plan(streams=["deals"], dry_run=True))["deals"]
+    assert (summary.new, summary.quarantined, summary.exit_code) == (1, 1, 1)
+    with world.store.reading() as connection:
+        after = {name: connection.execute(select(table)).all() for name, table in tables.metadata.tables.items()}
+    assert after == before
+
+
+# --- one writer ------------------------------------------------------------------------------------------------------
+
+
+def test_a_stream_somebody_else_reads_is_busy_and_untouched(world: World) -> None:
+    lease = world.store.acquire("crm/deals")
+    summary = world.pull(world.memory({"deals": [deal(1, 10)]}))["deals"]
+    assert (summary.status, summary.exit_code, ids(world)) == ("busy", 75, set())
+    world.store.release(lease)
+    assert world.pull(world.memory({"deals": [deal(1, 10)]}))["deals"].status == "ok"
+
+
+def test_a_late_batch_of_an_old_fence_is_refused_and_writes_nothing(world: World) -> None:
+    """Stalled beyond its lease: another runner read the stream meanwhile."""
+    rows = {"deals": [deal(1, 10), deal(2, 20), deal(3, 30)]}
+    other = world.memory({"deals": [deal(1, 10, "B")]})
+
+    def stalls(_stream: str, pages: int) -> None:
+        if pages == 1:
+            world.clock.advance(minutes=10)
+            world.pull(other)
+
+    summary = world.pull(world.memory(rows, before_page=stalls))["deals"]
+    assert (summary.status, summary.exit_code) == ("failed", LeaseLost.exit_code)
+    assert ids(world) == {"1", "2"}
+    assert world.cursor("deals")["cursor"] == t(NOW + 10 - 15).replace("+00:00", "Z")
+
+
+def test_a_mapping_replaced_meanwhile_ends_the_run_that_still_uses_the_old_one(world: World) -> None:
+    """Or replay, which maps by what was in force, would find something else."""
+    old = world.mapping
+
+    def replaced(_stream: str, pages: int) -> None:
+        if pages == 1:
+            world.use(MAPPING.replace("owner: owner, amount", "amount"))
+            world.mapping = old
+
+    rows = {"deals": [deal(number, number, owner="7") for number in range(1, 6)]}
+    source, plan = world.memory(rows, before_page=replaced), Plan(streams=["deals"])
+    summary = world.pull(source, plan)["deals"]
+    assert (summary.status, ids(world)) == ("busy", {"1", "2"})
+    before = world.dump()
+    world.rebuild()
+    assert world.dump() == before
+
+
+# --- full passes -----------------------------------------------------------------------------------------------------
+
+
+def accounts(*numbers: int) -> dict[str, list[dict[str, Any]]]:
+    return {"accounts": [{"id": str(number), "name": f"n{number}"} for number in numbers]}
+
+
+def full(world: World, *numbers: int, **more: Any) -> Any:
+    return world.pull(world.memory(accounts(*numbers), whole=["accounts"], **more))["accounts"]
+
+
+def held(world: World) -> list[Any]:
+    return world.store.rows(select(tables.page).where(tables.page.c.applied_at.is_(None)))
+
+
+def test_a_finished_full_pass_deletes_what_it_did_not_show(world: World) -> None:
+    full(world, *range(10))
+    later(world)
+    summary = full(world, *range(9))
+    assert (summary.deleted, len(ids(world, "account"))) == (1, 9)
+    (gone,) = [row for row in world.dump()["account"] if "deleted" in row]
+    assert gone[1] == "9"
+
+
+@pytest.mark.parametrize("shown", [(), (1, 2, 3)], ids=["empty", "shrunken"])
+def test_a_full_pass_suddenly_empty_or_shrunken_stops_and_touches_nothing(world: World, shown: tuple[int, ...]) -> None:
+    full(world, *range(10))
+    before, cursor = world.dump(), world.cursor("accounts")
+    later(world)
+    summary = full(world, *shown)
+    assert (summary.status, summary.exit_code) == ("stopped", 4)
+    assert (world.dump(), world.cursor("accounts")) == (before, cursor)
+    assert len(held(world)) == max(1, (len(shown) + 1) // 2)
+    (stop,) = stops.list_stops(world.store)
+    assert (stop["shown"], stop["known"], stop["stream"]) == (len(shown), 10, "accounts")
+
+
+def test_an_empty_pass_stops_even_where_any_shrinking_is_allowed(world: World) -> None:
+    full(world, 1)
+    source = world.memory(accounts(), whole=["accounts"])
+    assert world.pull(source, shrink=1.0)["accounts"].exit_code == 4
+
+
+def test_a_first_full_pass_may_be_empty(world: World) -> None:
+    assert full(world).status == "ok"
+
+
+def test_an_empty_incremental_read_is_normal(world: World) -> None:
+    world.pull(world.memory({"deals": [deal(1, 10)]}))
+    later(world)
+    assert world.pull(world.memory({"deals": []}))["deals"].status == "ok"
+    assert ids(world) == {"1"}
+
+
+def test_an_accepted_stop_is_applied_by_the_next_sync(world: World) -> None:
+    full(world, *range(10))
+    full(world, 1)
+    (stop,) = stops.list_stops(world.store)
+    stops.accept(world.store, stop["id"], actor="me")
+    assert len(ids(world, "account")) == 10
+    summary = full(world, 1)
+    assert (summary.status, ids(world, "account"), stops.list_stops(world.store)) == ("ok", {"1"}, [])
+
+
+def test_a_refused_stop_is_never_applied(world: World) -> None:
+    full(world, *range(10))
+    full(world, 1)
+    (stop,) = stops.list_stops(world.store)
+    stops.refuse(world.store, stop["id"], actor="me", reason="their outage")
+    assert held(world) == []
+    assert full(world, *range(10)).status == "ok"
+    assert len(ids(world, "account")) == 10
+    with pytest.raises(ConfigError, match="no open stop"):
+        stops.accept(world.store, stop["id"], actor="me")
+
+
+def test_a_newer_pass_takes_the_place_of_an_undecided_stop(world: World) -> None:
+    full(world, *range(10))
+    full(world, 1)
+    assert full(world, *range(10)).status == "ok"
+    assert stops.list_stops(world.store) == []
+
+
+def test_a_pass_killed_while_being_read_is_read_anew(world: World) -> None:
+    full(world, *range(10))
+    before = world.dump()
+
+    def fails(_stream: str, pages: int) -> None:
+        if pages == 2:
+            raise Transient("the line is down", system="crm")
+
+    assert full(world, *range(9), before_page=fails).exit_code == 3
+    assert world.dump() == before
+    assert full(world, *range(9)).deleted == 1
+    assert held(world) == []
+
+
+@pytest.mark.parametrize("after", range(6))
+def test_a_pass_killed_while_being_applied_is_finished_by_the_next_run(
+    world: World, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    """`after` that many transactions of applying the store is gone."""
+    full(world, *range(10))
+    real, counted = world.store.hold, [0]
+
+    def dies(writing: Any, lease: Lease) -> None:
+        real(writing, lease)
+        state = writing.execute(select(tables.id_pass.c.id).where(tables.id_pass.c.state == "accepted")).first()
+        counted[0] += state is not None
+        if counted[0] > after:
+            raise StoreError("the machine went down")
+
+    monkeypatch.setattr(world.store, "hold", dies)
+    assert full(world, *range(1, 10)).exit_code == 5
+    monkeypatch.undo()
+    summary = full(world, *range(1, 10))
+    assert (summary.status, len(ids(world, "account"))) == ("ok", 9)
+    before = world.dump()
+    world.rebuild()
+    assert world.dump() == before
+
+
+def both(world: World, rows: list[dict[str, Any]], plan: Plan | None = None) -> Any:
+    """A stream with a cursor whose full read is complete as well."""
+    stream = Stream("deals", cursor=True, by_id=True, complete=True)
+    source = MemorySource("crm", context(world.clock), {"deals": rows}, streams=[stream])
+    return world.pull(source, plan)["deals"]
+
+
+def test_a_full_resync_of_a_stream_with_a_cursor_leaves_the_cursor_alone(world: World) -> None:
+    both(world, [deal(number, number) for number in range(10)])
+    cursor = world.cursor("deals")
+    later(world)
+    assert both(world, [deal(number, number) for number in range(9)], Plan("full", ["deals"])).deleted == 1
+    assert world.cursor("deals") == cursor
+
+
+def test_an_accepted_stop_of_a_stream_with_a_cursor_is_applied_by_the_next_sync(world: World) -> None:
+    """And deletes nothing that was first seen after the pass it is about."""
+    both(world, [deal(number, number) for number in range(10)])
+    now = later(world)
+    assert both(world, [deal(1, 1)], Plan("full", ["deals"])).exit_code == 4
+    both(world, [deal(1, 1), deal(99, now)])
+    (stop,) = stops.list_stops(world.store)
+    stops.accept(world.store, stop["id"], actor="me")
+    later(world)
+    assert both(world, [deal(1, 1), deal(99, now)]).status == "ok"
+    assert ids(world) == {"1", "99"}
+    before = world.dump()
+    world.rebuild()
+    assert world.dump() == before
+
+
+def test_held_pages_are_not_part_of_the_journal(world: World) -> None:
+    full(world, *range(10))
+    full(world, 1)
+    before = world.dump()
+    world.rebuild()
+    world.use(MAPPING.replace("fields: {name: name}}", "fields: {name: name, domain: name}}"))
+    assert {row["domain"] for row in world.current()["account"]} == {f"n{number}" for number in range(10)}
+    assert len(before["account"]) == 10
+
+
+def test_deleted_records_that_come_back_live_again(world: World) -> None:
+    full(world, *range(10))
+    full(world, *range(9))
+    full(world, *range(10))
+    assert len(ids(world, "account")) == 10
+
+
+def test_streams_are_read_side_by_side(world: World) -> None:
+    """Each stream waits for the other to have begun: alone neither would end."""
+    meet = threading.Barrier(2, timeout=20)
+    source = world.memory({"deals": [deal(1, 1)], "calls": []}, before_page=lambda _stream, _pages: meet.wait())
+    assert {one.status for one in world.pull(source).values()} == {"ok"}
+
+
+def test_waiting_for_a_lease_gives_up_after_the_time_given(world: World) -> None:
+    from connector import sync
+
+    world.store.acquire("crm/deals")
+    started = world.clock.now()
+    source = world.memory({"deals": []})
+    plan = Plan(streams=["deals"])
+    (summary,) = sync.pull(
+        world.store, source, world.mapping, sync.Settings(), run="r", plan=plan, clock=world.clock, wait=5
+    )
+    assert summary.exit_code == Busy.exit_code
+    assert world.clock.now() - started >= timedelta(seconds=5)
+
+
+def test_the_page_is_landed_as_the_vendor_sent_it(world: World) -> None:
+    from connector.store import landing
+
+    world.pull(world.memory({"deals": [deal(1, 10)]}))
+    with world.store.reading() as connection:
+        (landed,) = landing.pages(connection, source="crm")
+        (exchange,) = landing.exchanges(connection, landed.id)
+    assert exchange.answer == page("deals", [deal(1, 10)], 0).exchanges[0].answer
+    assert datetime.fromisoformat(t(NOW)) == world.clock.now()
