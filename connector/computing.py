@@ -32,6 +32,7 @@ def refresh(here: Installation, *, wait: float = PATIENCE) -> Changes:
             values = kpi.compute(
                 definitions, snapshot, here.calendar, here.config.currency, withheld=withheld(here.store)
             )
+        values += _emptied(here, values, snapshot.as_of)
         return kpi_store.save(here.store, values, lease=lease)
     finally:
         here.store.release(lease)
@@ -46,6 +47,29 @@ def _lease(here: Installation, wait: float) -> Lease:
             if here.clock.now() >= until:
                 raise
             here.clock.sleep(0.2)
+
+
+def _emptied(here: Installation, values: Sequence[KpiValue], as_of: int) -> list[KpiValue]:
+    """Values stored earlier of which nothing is left: 0 or no data, or a destination would keep what it was told.
+
+    A person who is no longer in the people file, or ignored there, is left alone: settling a leaver takes nothing back.
+    """
+    left = kpi_store.besides(here.store, {value.key for value in values})
+    definitions = {one.id: one for one in here.config.kpis}
+    staff = _staff(here) if left else set()
+    found = (
+        kpi.emptied(definitions[value.kpi], value, here.calendar, here.config.currency, as_of)
+        for value in left
+        if value.kpi in definitions and (value.subject.kind != "person" or value.subject.key in staff)
+    )
+    return [value for value in found if value is not None]
+
+
+def _staff(here: Installation) -> set[str]:
+    """The codes of the employees who have values."""
+    path = here.config.people
+    persons = people.parse(read_bytes(path), str(path)).persons if path else ()
+    return {person.code for person in persons if not person.is_ignored}
 
 
 def withheld(store: Store) -> list[tuple[str, str]]:

@@ -130,6 +130,32 @@ def compute(
         ]
 
 
+def emptied(
+    definition: KpiDefinition, value: KpiValue, calendar: Calendar, currency: str, as_of: int
+) -> KpiValue | None:
+    """What an earlier value of the KPI is once nothing of it is left: 0, or no data.
+
+    None where the definition no longer has such a value at all: another metric, grain, dimensions or length of period.
+    """
+    kinds = {definition.per, "owner"} if definition.per == "person" else {definition.per}
+    try:
+        every = calendar.parse(value.period).every
+    except ValueError:  # the fiscal year was moved: the period has no such name any more
+        return None
+    if (value.metric, every, {*value.dimensions}) != (definition.metric, definition.every, {*definition.dimensions}):
+        return None
+    if value.subject.kind not in kinds:
+        return None
+    question = _question(definition, ())
+    given, (unit_, currency_) = numbers(question, _EMPTY, currency), unit(question, currency)
+    return KpiValue(
+        kpi=value.kpi, metric=value.metric, subject=value.subject, dimensions=value.dimensions, period=value.period,
+        period_start=value.period_start, period_end=value.period_end, value=given.value, unit=unit_,
+        currency=currency_, numerator=given.numerator, denominator=given.denominator, as_of=as_of,
+        options=question.options, catalogue_version=question.metric.version,
+    )
+
+
 def members(
     definition: KpiDefinition,
     snapshot: Snapshot,

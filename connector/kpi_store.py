@@ -67,6 +67,14 @@ def current(store: Store, kpis: Collection[str] | None = None) -> list[KpiValue]
     return sorted(found, key=lambda value: value.key)  # here, since databases sort text each in its own way
 
 
+def besides(store: Store, keys: Collection[Key]) -> list[KpiValue]:
+    """The stored current values that have none of these keys."""
+    table = tables.kpi_value
+    named = (table.c.kpi, table.c.subject_kind, table.c.subject_key, table.c.dimensions, table.c.period)
+    query = select(*named, table.c.as_of, table.c.object).where(table.c.replaced_at.is_(None))
+    return [_value(json.loads(row.object), row.as_of) for row in store.rows(query) if tuple(row[:5]) not in keys]
+
+
 def _value(kpi: Mapping[str, Any], as_of: int) -> KpiValue:
     """The value whose KPI object this is."""
     fields = {name: kpi[name] for name in kpi if name not in ("subject", "left_out", "interval", "options", "as_of")}

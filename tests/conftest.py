@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -56,3 +57,23 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'connector.db'}"
     return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """An emptied `tests.properties.world.World`; the test runs once on each kind of store, made once for all tests."""
+    from tests.properties.world import MAPPING, World
+
+    if request.param not in _WORLDS:
+        folder = tmp_path_factory.mktemp("world")
+        url = f"sqlite:///{folder / 'connector.db'}"
+        if request.param == "postgresql":
+            socket = request.getfixturevalue("postgres_socket")
+            with psycopg.connect(f"host={socket} user=postgres dbname=postgres", autocommit=True) as connection:
+                connection.execute("CREATE DATABASE world")
+            url = f"postgresql+psycopg://postgres@/world?host={socket}"
+        _WORLDS[request.param] = World(url)
+    yield _WORLDS[request.param].fresh(MAPPING)
+
+
+_WORLDS: dict[str, Any] = {}

@@ -161,12 +161,14 @@ def this_process() -> str:
 
 
 def _started(pid: int) -> str:
-    """When the process started, in kernel ticks; empty where the system does not say (no /proc)."""
+    """When the process started, in kernel ticks; empty where the system does not say (no /proc), `ended` for one that
+    is over and only waits for its parent to look."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()[19]
+            fields = file.read().rpartition(")")[2].split()
     except OSError:
         return ""
+    return "ended" if fields[0] in "ZX" else fields[19]
 
 
 def is_alive(holder: str) -> bool:

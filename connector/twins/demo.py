@@ -179,7 +179,7 @@ class Timeline:
         if chance < 0.3:
             others = [one.owner for one in staff if one.owner != deal.properties["hubspot_owner_id"]]
             return {"hubspot_owner_id": rng.choice(others)}
-        if chance < 0.4 and deal.properties["amount"]:
+        if chance < 0.4 and deal.properties.get("amount"):
             factor = Decimal(rng.randrange(85, 125)) / 100
             return {"amount": f"{(Decimal(deal.properties['amount']) * factor).quantize(Decimal(1)):f}"}
         if chance < 0.5:

@@ -12,6 +12,7 @@ the fake kills it. Nothing is cleaned up then, no `finally` runs, as when the ma
 
 from __future__ import annotations
 
+import gc
 import importlib
 import itertools
 import json
@@ -33,7 +34,7 @@ KILLED = -signal.SIGKILL
 LOADED = (
     "connector.app", "connector.cli.main", "connector.cli.running", "connector.cli.logs", "connector.cli.progress",
     "connector.jobs", "connector.metrics.engine", "connector.twins.seeded", "adapters.csv_folder", "adapters.hubspot",
-    "adbc_driver_sqlite.dbapi", "adbc_driver_postgresql.dbapi", "alembic.command", "duckdb", "structlog",
+    "adbc_driver_sqlite.dbapi", "adbc_driver_postgresql.dbapi", "alembic.command", "duckdb", "psycopg", "structlog",
     "sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.dialects.sqlite.pysqlite",
 )
 ROWS = 20  # of a page, so that a small account has many pages; 10 where histories come with them
@@ -70,6 +71,11 @@ class Fake:
     def requests(self) -> int:
         """How many it has answered."""
         return int(requests.get(f"{self.url}/_twin/log", timeout=30).json()["count"])
+
+    def state(self) -> dict[str, Any]:
+        """Every record it holds, as `HubSpotTwin.state`."""
+        state: dict[str, Any] = requests.get(f"{self.url}/_twin/state", timeout=30).json()
+        return state
 
     def tell(self, what: str, **parameters: Any) -> None:
         """`settle`, `mutate`, or `kill` (the run of the same folder, after so many requests)."""
@@ -121,6 +127,7 @@ class Forks:
 def main() -> None:
     """Answer each line of the input until it ends; single-threaded, so that a fork is a whole copy."""
     _load()
+    gc.freeze()  # a collection in a fork would otherwise copy all that is shared
     fakes: set[int] = set()
     for line in sys.stdin:
         job = json.loads(line)

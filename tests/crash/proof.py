@@ -18,6 +18,7 @@ from connector.ports import Source
 from connector.store import landing, tables
 from connector.store.store import Store
 from connector.wiring import Installation
+from tests.crash.worlds import Truth
 from tests.properties.world import dump
 
 ROW_TABLES = {name: table for name, table in tables.LEDGER.items() if "gone" in table.c}
@@ -34,6 +35,17 @@ class Outcome:
     reported: dict[tuple[Any, ...], dict[str, Any]]
     cited: dict[tuple[str, ...], Place | None]
     cited_facts: dict[tuple[Any, ...], Place | None]
+
+    def deals(self) -> Truth:
+        """Each deal that is there: its stage, and those that reported transitions say it entered, in order."""
+        moves: dict[str, list[tuple[int, int, str]]] = {}
+        for row in self.reported.values():
+            if "to_stage" in row:
+                moves.setdefault(row["deal"], []).append((row["occurred_at"], row["sequence"], row["to_stage"]))
+        return {
+            id_: (row["stage"], tuple(stage for _, _, stage in sorted(moves.get(id_, []))))
+            for (entity, _, id_), row in self.rows.items() if entity == "deal" and row["gone"] is None
+        }
 
 
 def examine(folder: Path, *, shows_gone: bool, again: bool = False) -> Outcome:

@@ -17,29 +17,37 @@ from connector.twins.demo import OWN_PROPERTIES
 from tests.crash.forks import ROOT, Fake, Forks
 
 SYNC = ["sync", "--no-push"]
+Truth = dict[str, tuple[str, tuple[str, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """A command, run until it ends by itself, and what changes before it runs for the first time.
 
-    settled: the source stands still from here on, so that what the store holds afterwards can be compared. cited: so
-    can the pages it came of. skippable: killed once, the next step may come instead of another try.
+    settled: the source stands still from here on, so that what the store holds afterwards can be compared. cited,
+    cited_facts: so can the pages that its rows, and its reported facts, came of. skippable: killed, the next step may
+    come instead of another try.
     """
 
     arguments: list[str]
     prepare: Callable[[], None] = lambda: None
     settled: bool = False
     cited: bool = False
+    cited_facts: bool = False
     skippable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """One source of one installation. `shows_gone`: what is gone is the same however often one looked in between."""
+    """One source of one installation.
+
+    truth: what the source itself says now: of each deal the stage, and the stages it entered, in order. shows_gone:
+    what is gone from it is the same however often one looked in between.
+    """
 
     folder: Path
     steps: list[Step]
+    truth: Callable[[], Truth]
     fake: Fake | None = None
     shows_gone: bool = True
 
@@ -80,8 +88,8 @@ def crm(forks: Forks, folder: Path, store: str, seed: int, *, quiet: bool, whole
     mapping = load(path.read_bytes(), str(path)).data
     _write_mapping(folder, mapping)
     steps = [
-        Step(SYNC, settled=quiet, cited=quiet),
-        Step(SYNC, lambda: fake.tell("settle"), settled=True, cited=quiet),
+        Step(SYNC, settled=quiet, cited=quiet, cited_facts=quiet),
+        Step(SYNC, lambda: fake.tell("settle"), settled=True, cited=quiet, cited_facts=quiet),
     ]
     if whole:
         steps += [
@@ -89,9 +97,16 @@ def crm(forks: Forks, folder: Path, store: str, seed: int, *, quiet: bool, whole
             Step(SYNC, lambda: _write_mapping(folder, mapping, checked=True), settled=True, cited=True),
         ]
     try:
-        yield World(folder, steps, fake)
+        yield World(folder, steps, lambda: _held_by(fake), fake)
     finally:
         forks.stop(fake)
+
+
+def _held_by(fake: Fake) -> Truth:
+    return {
+        id_: (deal["properties"]["dealstage"], tuple(entry["value"] for entry in deal["history"]["dealstage"][::-1]))
+        for id_, deal in fake.state()["deals"].items()
+    }
 
 
 # --- a folder of exports ---------------------------------------------------------------------------------------------
@@ -135,13 +150,26 @@ def exports(folder: Path, store: str, seed: int) -> Iterator[World]:
     yield World(
         folder,
         [
-            Step(SYNC, lambda: _export(folder, first), settled=True, cited=True),
+            Step(SYNC, lambda: _export(folder, first), settled=True, cited=True, cited_facts=True),
             Step(SYNC, lambda: _export(folder, second), skippable=True),
             Step(SYNC, lambda: _export(folder, third), settled=True),
             Step(SYNC, lambda: _write_mapping(folder, EXPORTS_MAPPING, checked=True), settled=True, cited=True),
         ],
+        lambda: _exported(folder),
         shows_gone=False,
     )
+
+
+def _exported(folder: Path) -> Truth:
+    moves: dict[str, list[str]] = {}
+    for row in _read(folder, "history"):
+        moves.setdefault(row["deal"], []).append(row["stage"])
+    return {row["id"]: (row["stage"], tuple(moves[row["id"]])) for row in _read(folder, "deals")}
+
+
+def _read(folder: Path, name: str) -> list[dict[str, str]]:
+    with (folder / "export" / f"{name}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,11 +70,6 @@ def pages(draw: st.DrawFn) -> list[Page]:
     return found
 
 
-@pytest.fixture
-def world(store_url: str) -> World:
-    return World(store_url)
-
-
 def outcome(world: World, taken: list[Page]) -> tuple[Any, Any]:
     world.fresh()
     for one in taken:

@@ -36,11 +36,6 @@ STEPS = st.one_of(
 )
 
 
-@pytest.fixture
-def world(store_url: str) -> World:
-    return World(store_url)
-
-
 def do(world: World, step: Step) -> None:
     """One thing that happens to a store."""
     what, given_ = step

@@ -14,11 +14,6 @@ from connector.model import micros
 from tests.properties.world import LAW, SEARCH, World, at, deal
 
 
-@pytest.fixture
-def world(store_url: str) -> World:
-    return World(store_url)
-
-
 class Restless:
     """A source whose rows are added and changed between pages, and whose reads break off anywhere."""
 

@@ -9,23 +9,16 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from connector import stops
-from connector.errors import Busy, ConfigError, LeaseLost, Permanent, StoreError, Transient
+from connector.errors import Busy, LeaseLost, Permanent, Transient
 from connector.model import micros
 from connector.ports import Stream
 from connector.store import tables
-from connector.store.store import Lease
 from connector.sync import Plan
 from connector.testing import MemorySource, context
 from tests.properties.world import MAPPING, START, World, at, deal, page, t
 
 DAY = 24 * 60
 NOW = 30 * DAY  # where the world's clock starts, in minutes
-
-
-@pytest.fixture
-def world(store_url: str) -> World:
-    return World(store_url)
 
 
 def ids(world: World, entity: str = "deal") -> set[str]:
@@ -174,7 +167,8 @@ def test_single_records_of_a_stream_without_ids_are_refused_with_what_to_do(worl
 def test_a_dry_run_says_what_would_change_and_writes_nothing(world: World) -> None:
     with world.store.reading() as connection:
         before = {name: connection.execute(select(table)).all() for name, table in tables.metadata.tables.items()}
-    summary = world.pull(world.memory({"deals": [deal(1, 10), deal(2, 10, "?")]}), Plan(streams=["deals"], dry_run=True))["deals"]
+    source = world.memory({"deals": [deal(1, 10), deal(2, 10, "?")]})
+    summary = world.pull(source, Plan(streams=["deals"], dry_run=True))["deals"]
     assert (summary.new, summary.quarantined, summary.exit_code) == (1, 1, 1)
     with world.store.reading() as connection:
         after = {name: connection.execute(select(table)).all() for name, table in tables.metadata.tables.items()}
@@ -226,174 +220,7 @@ def test_a_mapping_replaced_meanwhile_ends_the_run_that_still_uses_the_old_one(w
     assert world.dump() == before
 
 
-# --- full passes -----------------------------------------------------------------------------------------------------
-
-
-def accounts(*numbers: int) -> dict[str, list[dict[str, Any]]]:
-    return {"accounts": [{"id": str(number), "name": f"n{number}"} for number in numbers]}
-
-
-def full(world: World, *numbers: int, **more: Any) -> Any:
-    return world.pull(world.memory(accounts(*numbers), whole=["accounts"], **more))["accounts"]
-
-
-def held(world: World) -> list[Any]:
-    return world.store.rows(select(tables.page).where(tables.page.c.applied_at.is_(None)))
-
-
-def test_a_finished_full_pass_deletes_what_it_did_not_show(world: World) -> None:
-    full(world, *range(10))
-    later(world)
-    summary = full(world, *range(9))
-    assert (summary.deleted, len(ids(world, "account"))) == (1, 9)
-    (gone,) = [row for row in world.dump()["account"] if "deleted" in row]
-    assert gone[1] == "9"
-
-
-@pytest.mark.parametrize("shown", [(), (1, 2, 3)], ids=["empty", "shrunken"])
-def test_a_full_pass_suddenly_empty_or_shrunken_stops_and_touches_nothing(world: World, shown: tuple[int, ...]) -> None:
-    full(world, *range(10))
-    before, cursor = world.dump(), world.cursor("accounts")
-    later(world)
-    summary = full(world, *shown)
-    assert (summary.status, summary.exit_code) == ("stopped", 4)
-    assert (world.dump(), world.cursor("accounts")) == (before, cursor)
-    assert len(held(world)) == max(1, (len(shown) + 1) // 2)
-    (stop,) = stops.list_stops(world.store)
-    assert (stop["shown"], stop["known"], stop["stream"]) == (len(shown), 10, "accounts")
-
-
-def test_an_empty_pass_stops_even_where_any_shrinking_is_allowed(world: World) -> None:
-    full(world, 1)
-    source = world.memory(accounts(), whole=["accounts"])
-    assert world.pull(source, shrink=1.0)["accounts"].exit_code == 4
-
-
-def test_a_first_full_pass_may_be_empty(world: World) -> None:
-    assert full(world).status == "ok"
-
-
-def test_an_empty_incremental_read_is_normal(world: World) -> None:
-    world.pull(world.memory({"deals": [deal(1, 10)]}))
-    later(world)
-    assert world.pull(world.memory({"deals": []}))["deals"].status == "ok"
-    assert ids(world) == {"1"}
-
-
-def test_an_accepted_stop_is_applied_by_the_next_sync(world: World) -> None:
-    full(world, *range(10))
-    full(world, 1)
-    (stop,) = stops.list_stops(world.store)
-    stops.accept(world.store, stop["id"], actor="me")
-    assert len(ids(world, "account")) == 10
-    summary = full(world, 1)
-    assert (summary.status, ids(world, "account"), stops.list_stops(world.store)) == ("ok", {"1"}, [])
-
-
-def test_a_refused_stop_is_never_applied(world: World) -> None:
-    full(world, *range(10))
-    full(world, 1)
-    (stop,) = stops.list_stops(world.store)
-    stops.refuse(world.store, stop["id"], actor="me", reason="their outage")
-    assert held(world) == []
-    assert full(world, *range(10)).status == "ok"
-    assert len(ids(world, "account")) == 10
-    with pytest.raises(ConfigError, match="no open stop"):
-        stops.accept(world.store, stop["id"], actor="me")
-
-
-def test_a_newer_pass_takes_the_place_of_an_undecided_stop(world: World) -> None:
-    full(world, *range(10))
-    full(world, 1)
-    assert full(world, *range(10)).status == "ok"
-    assert stops.list_stops(world.store) == []
-
-
-def test_a_pass_killed_while_being_read_is_read_anew(world: World) -> None:
-    full(world, *range(10))
-    before = world.dump()
-
-    def fails(_stream: str, pages: int) -> None:
-        if pages == 2:
-            raise Transient("the line is down", system="crm")
-
-    assert full(world, *range(9), before_page=fails).exit_code == 3
-    assert world.dump() == before
-    assert full(world, *range(9)).deleted == 1
-    assert held(world) == []
-
-
-@pytest.mark.parametrize("after", range(6))
-def test_a_pass_killed_while_being_applied_is_finished_by_the_next_run(
-    world: World, monkeypatch: pytest.MonkeyPatch, after: int
-) -> None:
-    """`after` that many transactions of applying the store is gone."""
-    full(world, *range(10))
-    real, counted = world.store.hold, [0]
-
-    def dies(writing: Any, lease: Lease) -> None:
-        real(writing, lease)
-        state = writing.execute(select(tables.id_pass.c.id).where(tables.id_pass.c.state == "accepted")).first()
-        counted[0] += state is not None
-        if counted[0] > after:
-            raise StoreError("the machine went down")
-
-    monkeypatch.setattr(world.store, "hold", dies)
-    assert full(world, *range(1, 10)).exit_code == 5
-    monkeypatch.undo()
-    summary = full(world, *range(1, 10))
-    assert (summary.status, len(ids(world, "account"))) == ("ok", 9)
-    before = world.dump()
-    world.rebuild()
-    assert world.dump() == before
-
-
-def both(world: World, rows: list[dict[str, Any]], plan: Plan | None = None) -> Any:
-    """A stream with a cursor whose full read is complete as well."""
-    stream = Stream("deals", cursor=True, by_id=True, complete=True)
-    source = MemorySource("crm", context(world.clock), {"deals": rows}, streams=[stream])
-    return world.pull(source, plan)["deals"]
-
-
-def test_a_full_resync_of_a_stream_with_a_cursor_leaves_the_cursor_alone(world: World) -> None:
-    both(world, [deal(number, number) for number in range(10)])
-    cursor = world.cursor("deals")
-    later(world)
-    assert both(world, [deal(number, number) for number in range(9)], Plan("full", ["deals"])).deleted == 1
-    assert world.cursor("deals") == cursor
-
-
-def test_an_accepted_stop_of_a_stream_with_a_cursor_is_applied_by_the_next_sync(world: World) -> None:
-    """And deletes nothing that was first seen after the pass it is about."""
-    both(world, [deal(number, number) for number in range(10)])
-    now = later(world)
-    assert both(world, [deal(1, 1)], Plan("full", ["deals"])).exit_code == 4
-    both(world, [deal(1, 1), deal(99, now)])
-    (stop,) = stops.list_stops(world.store)
-    stops.accept(world.store, stop["id"], actor="me")
-    later(world)
-    assert both(world, [deal(1, 1), deal(99, now)]).status == "ok"
-    assert ids(world) == {"1", "99"}
-    before = world.dump()
-    world.rebuild()
-    assert world.dump() == before
-
-
-def test_held_pages_are_not_part_of_the_journal(world: World) -> None:
-    full(world, *range(10))
-    full(world, 1)
-    before = world.dump()
-    world.rebuild()
-    world.use(MAPPING.replace("fields: {name: name}}", "fields: {name: name, domain: name}}"))
-    assert {row["domain"] for row in world.current()["account"]} == {f"n{number}" for number in range(10)}
-    assert len(before["account"]) == 10
-
-
-def test_deleted_records_that_come_back_live_again(world: World) -> None:
-    full(world, *range(10))
-    full(world, *range(9))
-    full(world, *range(10))
-    assert len(ids(world, "account")) == 10
+# --- streams side by side ---------------------------------------------------------------------------------------------
 
 
 def test_streams_are_read_side_by_side(world: World) -> None:
