@@ -24,7 +24,8 @@ _KINDS = {bool: "a boolean", int: "a number", float: "a number", type(None): "nu
 class Document:
     """One YAML file: `data` of dict, list, str, int, float, bool and None, and the place of each value.
 
-    Dates are text (YAML 1.2 has no dates). An empty file is None.
+    Dates are text (YAML 1.2 has no dates). An empty file is None. `faults` are the keys given twice, of which the last
+    one is in `data`: whoever reads the document adds its own and raises them together.
     """
 
     data: Any = field(repr=False)  # may hold secrets once they are filled in
@@ -32,6 +33,7 @@ class Document:
     lines: Mapping[Place, int] = field(repr=False)
     texts: Mapping[Place, str] = field(repr=False)
     bare_keys: Mapping[Place, str] = field(repr=False)
+    faults: tuple[Fault, ...] = ()
 
     def line(self, path: Path = ()) -> int:
         """The 1-based line of the value's key (or list item); of its deepest ancestor in the file when it is absent."""
@@ -95,10 +97,10 @@ class Substituted(NamedTuple):
 def load(content: str | bytes, file: str) -> Document:
     """The document in that text; `file` is the name shown in faults.
 
-    Raises ConfigError: for syntax the first fault, for duplicate keys and unknown tags all of them.
+    Raises ConfigError: for syntax the first fault, for unknown tags all of them. Duplicate keys are its `faults`.
     """
     data, places = compose(content, file)
-    return Document(data, file, places.lines, places.texts, places.bare_keys)
+    return Document(data, file, places.lines, places.texts, places.bare_keys, tuple(places.duplicates))
 
 
 def read(path: str) -> Document:

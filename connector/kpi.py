@@ -220,7 +220,7 @@ def _periods(engine: Engine, definition: KpiDefinition, names: Sequence[str] | N
 
 
 def _wanted(engine: Engine, subject: str | Subject | None) -> set[tuple[str, str]] | None:
-    """The (kind, key) a caller means; by text also a person's or owner's e-mail."""
+    """The (kind, key) a caller means; by text also a person's or owner's e-mail, and the person behind an owner."""
     if subject is None:
         return None
     if isinstance(subject, Subject):
@@ -230,9 +230,13 @@ def _wanted(engine: Engine, subject: str | Subject | None) -> set[tuple[str, str
     if person:
         found.add(("person", person.code))
     mail = subject.strip().casefold()
-    return found | {
-        ("owner", owner.key) for owner in engine.owners if owner.email.casefold() == mail or owner.name == subject
-    }
+    for owner in engine.owners:
+        behind = engine.people.person_of(owner.key, owner.email) if owner.key == subject else None
+        if behind:
+            found.add(("person", behind.code))
+        if owner.email.casefold() == mail or owner.name == subject:
+            found.add(("owner", owner.key))
+    return found
 
 
 _Key = tuple[str, str, tuple[str, ...]]  # subject kind and key, dimensions

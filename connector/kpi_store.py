@@ -80,8 +80,8 @@ def _value(kpi: Mapping[str, Any], as_of: int) -> KpiValue:
     fields = {name: kpi[name] for name in kpi if name not in ("subject", "left_out", "interval", "options", "as_of")}
     return KpiValue(
         **fields, subject=Subject(**kpi["subject"]), as_of=as_of, options=kpi["options"] or None,
-        left_out_amount=kpi["left_out"]["amount"], left_out_rate=kpi["left_out"]["rate"],
-        left_out_duration=kpi["left_out"]["duration"],
+        left_out_amount=int(kpi["left_out"]["amount"]), left_out_rate=int(kpi["left_out"]["rate"]),
+        left_out_duration=int(kpi["left_out"]["duration"]),
         interval=tuple(kpi["interval"]) if kpi["interval"] else None,
     )
 

@@ -309,6 +309,11 @@ class Ledger:
         self._retract(Mapped(0, record_key, None, [], [], set()), key, gone="deleted")
         self.changes.deleted += 1
 
+    def retract(self, key: tuple[str, str], record_key: str) -> None:
+        """The mapping no longer makes this row of the record."""
+        self._retract(Mapped(0, record_key, None, [], [], set()), key)
+        self.changes.deleted += 1
+
     # --- the past ----------------------------------------------------------------------------------------------------
 
     def _timeline(self, deal: str, timeline: str) -> list[Fact]:

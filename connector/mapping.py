@@ -298,7 +298,7 @@ def load(
     `sources` are all configured names: a reference `other:id` to one of them is taken as it is, any other text is an
     id of this source. `zone` is the reporting zone, in which bare dates are local.
     """
-    faults = Faults(document, [])
+    faults = Faults(document, [*document.faults])
     data = document.data
     if not isinstance(data, dict):
         raise ConfigError([document.fault((), "expected a mapping file with pipelines: and entities:")])
@@ -325,7 +325,7 @@ def load(
         faults.add(("tests",), "expected a list of {stream, record, expect}")
         tests = []
     if faults.found:
-        raise ConfigError(faults.found)
+        raise ConfigError(sorted(faults.found, key=lambda fault: fault.line))
     meaning = [pipelines.meaning(data.get("pipelines")), listed, source, sorted(sources), str(zone), history_import]
     version = hashlib.sha256(canonical_json(meaning).encode()).hexdigest()[:16]
     return Mapping(source, version, document.file, found, entries, tests, document)
@@ -342,21 +342,22 @@ def _read_entry(
     stream = spec.get("stream")
     if not isinstance(stream, str):
         faults.add((*place, "stream"), "expected the name of a stream")
-    if entity is None or not isinstance(stream, str):
+    if entity is None:
         return None
     fields = spec.get("fields", {})
     if not isinstance(fields, dict):
         faults.add((*place, "fields"), "expected a mapping of our fields to the source's paths")
-        return None
     entry = EntryRule(
         entity=entity,
-        stream=stream,
+        stream=str(stream),
         line=faults.document.line(place),
         key=_key(faults, place, entity, spec),
         each=_path(faults, (*place, "each"), spec.get("each")),
         only_if=_path(faults, (*place, "only_if"), spec.get("only_if")),
         rules=[],
     )
+    if not isinstance(fields, dict):
+        return None
     plain = (lambda value: value) if entity.facts else qualify
     for name, given in fields.items():
         there: Place = (*place, "fields", name)

@@ -339,7 +339,8 @@ class KpiValue:
             "restated_value": self.restated_value,
             "adjustments": self.adjustments,
             "left_out": {
-                "amount": self.left_out_amount, "rate": self.left_out_rate, "duration": self.left_out_duration,
+                "amount": str(self.left_out_amount), "rate": str(self.left_out_rate),
+                "duration": str(self.left_out_duration),
             },
             "interval": list(self.interval) if self.interval else None,
             "open_share": self.open_share,

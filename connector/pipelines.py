@@ -91,12 +91,14 @@ def read(faults: Faults, given: Any) -> dict[str, Pipeline]:
         place: Place = ("pipelines", key)
         if not isinstance(key, str):
             faults.quote(place)
-        elif not isinstance(spec, dict) or not isinstance(spec.get("stages"), dict):
-            faults.add(place, 'expected {name: yours, stages: {"vendor stage id": canonical stage}}')
-        else:
+            key = str(key)  # read on, for the faults below it
+        if isinstance(spec, dict):
             faults.unknown(place, spec, _PIPELINE_KEYS, "a pipeline")
             if spec.get("starts", "created") != "created":
                 faults.add((*place, "starts"), "expected created")
+        if not isinstance(spec, dict) or not isinstance(spec.get("stages"), dict):
+            faults.add(place, 'expected {name: yours, stages: {"vendor stage id": canonical stage}}')
+        else:
             found[key] = Pipeline(key, str(spec.get("name", key)), _stages(faults, place, spec["stages"]))
     names = [pipeline.name for pipeline in found.values()]
     for key, pipeline in found.items():
@@ -119,7 +121,7 @@ def _stages(faults: Faults, place: Place, given: dict[Any, Any]) -> tuple[Stage,
         there: Place = (*place, "stages", key)
         if not isinstance(key, str):
             faults.quote(there)
-            continue
+            key = str(key)  # as above
         long = {"to": spec} if isinstance(spec, str) else spec
         if not isinstance(long, dict):
             faults.add(there, "expected a canonical stage, or {to, name, probability, archived}")

@@ -36,12 +36,15 @@ def compose(content: str | bytes, file: str) -> tuple[Any, YamlReader]:
     except (YAMLError, ValueError, RecursionError) as error:
         raise ConfigError([_syntax(error, text, file)]) from None
     if reader.faults:
-        raise ConfigError(reader.faults)
+        raise ConfigError([*reader.faults, *reader.duplicates])
     return data, reader
 
 
 class YamlReader:
-    """Builds plain data from YAML nodes and writes down where everything stands."""
+    """Builds plain data from YAML nodes and writes down where everything stands.
+
+    `faults` leave nothing to read; `duplicates` do, so that whoever reads the data can tell its other faults as well.
+    """
 
     def __init__(self, file: str) -> None:
         self.file = file
@@ -49,6 +52,7 @@ class YamlReader:
         self.texts: dict[Place, str] = {}
         self.bare_keys: dict[Place, str] = {}
         self.faults: list[Fault] = []
+        self.duplicates: list[Fault] = []
         self.lists: set[Place] = set()
         self.open: list[Node] = []
         self.count = 0
@@ -77,22 +81,31 @@ class YamlReader:
 
     def mapping(self, node: MappingNode, path: Place) -> dict[Any, Any]:
         made: dict[Any, Any] = {}
-        for key_node, value_node, inherited in self.pairs(node, path):
-            if not isinstance(key_node, ScalarNode):
-                self.fault(key_node, path, "a list or mapping stands as a key, expected text")
-                continue
-            key: Any = scalar(key_node)
+        for key, (key_node, value_node) in self.entries(node, path).items():
             place = (*path, key)
-            if key in made:
-                if not inherited:
-                    first = self.lines[place]
-                    self.fault(key_node, place, f"the key is given twice, first on line {first}; expected it once")
-                continue
             self.lines[place] = key_node.start_mark.line + 1
             if not isinstance(key, str) or (not key_node.style and _DATE.fullmatch(key)):
                 self.bare_keys[place] = key_node.value
             made[key] = self.value(value_node, place)
         return made
+
+    def entries(self, node: MappingNode, path: Place) -> dict[Any, tuple[ScalarNode, Node]]:
+        """Each key once with its nodes; of a key given twice the last, so that the rest of the file is read too."""
+        found: dict[Any, tuple[ScalarNode, Node]] = {}
+        firsts: dict[Any, int] = {}
+        for key_node, value_node, inherited in self.pairs(node, path):
+            if not isinstance(key_node, ScalarNode):
+                self.fault(key_node, path, "a list or mapping stands as a key, expected text")
+                continue
+            key: Any = scalar(key_node)
+            if key in found and inherited:
+                continue
+            first = firsts.setdefault(key, key_node.start_mark.line + 1)
+            if key in found:
+                message = f"the key is given twice, first on line {first}; expected it once"
+                self.duplicates.append(self.found(key_node, (*path, key), message))
+            found[key] = key_node, value_node
+        return found
 
     def pairs(self, node: MappingNode, path: Place) -> list[tuple[Node, Node, bool]]:
         """Key, value and whether it comes of `<<: *defaults` (of older YAML, but expected to work); own ones first."""
@@ -110,8 +123,11 @@ class YamlReader:
         return own + inherited
 
     def fault(self, node: Node, path: Place, message: str) -> None:
+        self.faults.append(self.found(node, path, message))
+
+    def found(self, node: Node, path: Place, message: str) -> Fault:
         key = dotted((step, path[:depth] in self.lists) for depth, step in enumerate(path))
-        self.faults.append(Fault(self.file, node.start_mark.line + 1, key, message))
+        return Fault(self.file, node.start_mark.line + 1, key, message)
 
 
 _INTEGER = re.compile(r"[-+]?[0-9]+")

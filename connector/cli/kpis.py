@@ -71,11 +71,11 @@ def _note(value: Kpi) -> str:
     said = []
     if value["status"] in ("withheld", "unknown_before"):
         said.append(value["status"].replace("_", " "))
-    if left_out["amount"]:
+    if left_out["amount"] != "0":
         said.append(f"{left_out['amount']} without amount left out")
-    if left_out["rate"]:
+    if left_out["rate"] != "0":
         said.append(f"{left_out['rate']} without exchange rate left out")
-    if left_out["duration"]:
+    if left_out["duration"] != "0":
         said.append(f"{left_out['duration']} without known duration left out")
     return ", ".join(said)
 

@@ -39,7 +39,7 @@ _RAW = {  # what is read of each ledger table, by the name it has in SQL
     ),
     "raw_change": (
         "deal_change", ("source", "deal", "field", "occurred_at", "sequence", "new"),
-        "field IN ('owner', 'amount', 'currency')",
+        "field IN ('owner', 'amount', 'currency', 'probability')",
     ),
     "raw_deal_owner": ("deal_owner", ("deal", "owner", "share", "from_at", "gone"), ""),
     "raw_stage": (

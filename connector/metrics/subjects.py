@@ -109,6 +109,7 @@ def _of_stage(stage: StageRow, name: str) -> str:
 def _names(engine: Engine) -> Mapping[tuple[str, str], str]:
     names = {("owner", owner.key): owner.name or owner.email for owner in engine.owners}
     names.update({("person", person.code): person.name for person in engine.people.persons})
+    names["company", "company"] = "company"
     for kind in ("owner", "team", "pipeline"):
         names[kind, NOBODY] = f"no {kind}"
     for stage in engine.stages:

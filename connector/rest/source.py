@@ -209,8 +209,9 @@ class RestSource(Source):
             if self.probe and not self.client.knows_vendor_clock:
                 try:
                     self.client.get(self.path(self.probe))
-                except RemoteError as error:  # a refusal of this one path tells the time as well
-                    if isinstance(error, AuthError) or not self.client.knows_vendor_clock:
+                except RemoteError as error:
+                    path_refused = isinstance(error, Permanent) and not isinstance(error, AuthError)
+                    if not (path_refused and self.client.knows_vendor_clock):  # a refusal tells the time as well
                         self._unreachable = error
                         raise
         return self.client.vendor_now()

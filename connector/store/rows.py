@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, select, text, update
 
 from connector.ledger import Before, Changes, Fact, Row
 from connector.model import STAGE
@@ -150,20 +150,17 @@ def _update(table: Table, column: str) -> Any:
     )
 
 
+_PUT_STAMP = text(
+    "INSERT INTO record_stamp (source, stream, record_key, modified) VALUES (:source, :stream, :key, :modified) "
+    "ON CONFLICT (source, stream, record_key) DO UPDATE SET modified = excluded.modified"
+)
+
+
 def _write_stamps(writing: Writing, source: str, stream: str, stamps: dict[str, int]) -> None:
-    table = record_stamp
-    known = _stamps(writing.connection, source, stream, stamps)
-    new = [
-        {"source": source, "stream": stream, "record_key": key, "modified": stamp}
-        for key, stamp in stamps.items()
-        if key not in known
-    ]
-    moved = [{"_key": key, "_modified": stamp} for key, stamp in stamps.items() if key in known]
-    if new:
-        writing.execute(table.insert(), new)
-    if moved:
-        here = (table.c.source == source, table.c.stream == stream, table.c.record_key == bindparam("_key"))
-        writing.execute(update(table).where(*here).values(modified=bindparam("_modified")), moved)
+    writing.execute(
+        _PUT_STAMP,
+        [{"source": source, "stream": stream, "key": key, "modified": stamp} for key, stamp in stamps.items()],
+    )
 
 
 def _write_facts(writing: Writing, source: str, seen_at: int, changes: Changes) -> None:

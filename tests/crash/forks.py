@@ -24,6 +24,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -133,7 +134,7 @@ def main() -> None:
         job = json.loads(line)
         folder = Path(job["folder"]) if "folder" in job else Path()
         if "run" in job:
-            answer = _ended(_fork(lambda job=job, folder=folder: _run(folder, job)), folder)
+            answer = _ended(_fork(partial(_run, folder, job)), folder)
         elif "serve" in job:
             answer = _served(folder, job["serve"])
             fakes.add(answer["pid"])
@@ -222,15 +223,15 @@ def _ended(pid: int, folder: Path) -> dict[str, Any]:
     return {"code": code, "statements": statements}
 
 
-def _served(folder: Path, twin: dict[str, int]) -> dict[str, Any]:
+def _served(folder: Path, twin: dict[str, Any]) -> dict[str, Any]:
     reading, writing = os.pipe()
-    pid = _fork(lambda: _serve(folder, twin, writing))
+    pid = _fork(partial(_serve, folder, twin, writing))
     os.close(writing)
     with os.fdopen(reading) as said:
         return {"pid": pid, "url": json.loads(said.readline())["url"]}
 
 
-def _serve(folder: Path, twin: dict[str, int], writing: int) -> int:
+def _serve(folder: Path, twin: dict[str, Any], writing: int) -> int:
     """The fake, with one more control path: `/_twin/kill` ends the folder's run after so many requests from now."""
     from connector.twins.seeded import seeded_hubspot
     from connector.twins.server import Request, run_as_process

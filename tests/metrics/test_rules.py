@@ -259,3 +259,24 @@ def test_an_empty_store_has_zero_and_no_data(tmp_path: Path) -> None:
     assert [(value.value, value.period) for value in ask("won_value")] == [("0", "2025-04")]
     assert ask("win_rate_count")[0].value is None
     assert ask("stage_conversion") == []
+
+
+def test_the_pipeline_of_a_past_month_has_the_amount_and_probability_of_its_end(build: Build) -> None:
+    """800 at 30 % until 10 February, then 1,000 at 60 %, won in March (100 %): a stock is what it was at its instant."""
+    changes = [
+        {"deal": "1", "field": field, "occurred_at": day(text), "new": new}
+        for field, text, new in (
+            ("amount", "01-01", "8000000"), ("amount", "02-10", "10000000"), ("probability", "01-01", "300000"),
+            ("probability", "02-10", "600000"), ("probability", "03-05", "1000000"),
+        )
+    ]
+    ask = build(
+        {"1": {"probability": 1_000_000}}, {"1": [move("01-01", "new"), move("03-05", "won")]}, deal_change=changes
+    )
+    assert [value.value for value in ask("open_pipeline")] == ["800.00", "1000.00", "0.00", "0.00"]
+    assert [value.value for value in ask("weighted_pipeline")] == ["240.00", "600.00", "0.00", "0.00"]
+
+
+def test_without_history_a_deal_s_own_amount_and_probability_stand_for_every_month(build: Build) -> None:
+    ask = build({"1": {"probability": 200_000}}, {"1": [move("01-01", "new")]})
+    assert [value.value for value in ask("weighted_pipeline")] == ["200.00"] * 4

@@ -1,13 +1,17 @@
-"""Databases that live as long as a module, so that what is loaded into them is loaded once."""
+"""Databases that live as long as a module, so that what is loaded is loaded once; and a small installation each."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
+
+from tests.e2e.project import Project
+from tests.product.command import Command
 
 _NUMBERS = itertools.count(1)
 
@@ -34,3 +38,15 @@ def database(socket: str, name: str) -> Iterator[str]:
     do(f"CREATE DATABASE {name}")
     yield f"postgresql+psycopg://postgres@/{name}?host={socket}"
     do(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    """Three deals of two sellers, one CSV destination; the installed command."""
+    return Command(tmp_path).fill()
+
+
+@pytest.fixture
+def project(command: Command) -> Project:
+    """The same, its command's edge called in this process, which saves seconds where many follow one another."""
+    return Project(command.folder)

@@ -10,6 +10,16 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote
 
+SECRETS = {"CRM_TOKEN": "pat-na1 tök=en/11%", "HR_PASSWORD": "hr-päss&wort-22"}
+
+HUBSPOT = """\
+  hub:
+    adapter: hubspot
+    mapping: hubspot
+    base_url: {url}
+    token: ${{CRM_TOKEN}}
+"""
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"

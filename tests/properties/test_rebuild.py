@@ -178,3 +178,43 @@ def test_moves_of_several_pages_found_by_one_new_mapping_do_not_collide(world: W
     assert world.reported()
 
 
+
+
+def live(world: World, entity: str) -> set[str]:
+    return {row["id"] for row in world.current()[entity]}
+
+
+def test_a_new_mapping_does_not_bring_back_what_a_full_pass_deleted(world: World) -> None:
+    for ids in ("abcdefgh", "abcdefg"):
+        world.clock.advance(minutes=1)
+        do(world, ("full pass", (set(ids), "N")))
+    world.use(MAPPING.replace("fields: {name: name}}", "fields: {name: name, domain: name}}"))
+    assert live(world, "account") == set("abcdefg")
+
+
+def test_a_new_mapping_that_makes_rows_by_another_key_retracts_the_old_ones(world: World) -> None:
+    world.take(page("deals", [deal(1, 10, name="x"), deal(2, 10, name="y")], 11))
+    world.use(MAPPING.replace("stream: deals\n    key: id", "stream: deals\n    key: name"))
+    assert live(world, "deal") == {"x", "y"}
+
+
+def test_a_new_mapping_without_an_entry_retracts_what_it_made_and_nothing_else(world: World) -> None:
+    world.take(page("deals", [deal(1, 10, name="x", splits=[{"owner": "7", "share": 0.5}])], 11))
+    world.take(page("scores", [{"id": "1", "modified": t(12), "probability": 0.5}], 13))
+    world.take(page("accounts", [{"id": "5", "name": "A"}], 14))
+    kept = [line for line in MAPPING.splitlines() if not {"deal_owner,", "scores,", "accounts,"} & set(line.split())]
+    world.use("\n".join(kept))
+    (found,) = world.current()["deal"]
+    assert (found["name"], found["probability"]) == ("x", None)
+    assert (live(world, "deal_owner"), live(world, "account")) == (set(), set())
+    world.use(MAPPING)
+    assert (len(live(world, "deal_owner")), live(world, "account")) == (1, {"5"})
+    before = world.dump()
+    world.rebuild()
+    assert world.dump() == before
+
+
+def test_a_new_mapping_keeps_the_last_good_version_of_what_it_cannot_map(world: World) -> None:
+    world.take(page("deals", [deal(1, 10, "C")], 11))
+    world.use(MAPPINGS["one stage less"])
+    assert live(world, "deal") == {"1"}

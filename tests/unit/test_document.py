@@ -68,10 +68,18 @@ def test_the_fault_of_a_lost_quote_shows_the_text_as_written():
 
 
 def test_all_duplicate_keys_are_said_at_once():
-    assert faults("a: 1\na: 2\nb:\n  c: 1\n  c: 2\n") == [
+    loaded = document.load("a: 1\na: 2\nb:\n  c: 1\n  c: 2\n  c: 3\n", "f.yaml")
+    assert [str(fault) for fault in loaded.faults] == [
         "f.yaml:2: a: the key is given twice, first on line 1; expected it once",
         "f.yaml:5: b.c: the key is given twice, first on line 4; expected it once",
+        "f.yaml:6: b.c: the key is given twice, first on line 4; expected it once",
     ]
+
+
+def test_of_a_duplicate_key_the_last_value_is_read_so_that_the_file_s_other_faults_are_found_too():
+    loaded = document.load("a: {x: 1, y: 2}\na: {y: 3}\nb: 4\n", "f.yaml")
+    assert loaded.data == {"a": {"y": 3}, "b": 4}
+    assert (loaded.line(("a", "y")), loaded.line(("a", "x"))) == (2, 2)
 
 
 @pytest.mark.parametrize(

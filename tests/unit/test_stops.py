@@ -1,4 +1,4 @@
-"""Full passes: what is missing is deleted, an implausible one stops until a person decides, a killed one is finished."""
+"""Full passes: what is missing is deleted, an implausible one stops for a person, a killed one is finished."""
 
 from __future__ import annotations
 

@@ -1,0 +1,41 @@
+"""What the ledger depends on, in order of knowledge: pages, finished full passes, file versions, decisions.
+
+Each kind of entry has one function that takes it in (`take_page`, `take_pass`, `take_mapping`, `retry`); live runs call
+it as the entry is written, `rebuild` calls it again for every entry. So ledger = replay(journal).
+"""
+
+from connector.journal.decisions import decide, retry
+from connector.journal.entries import (
+    PageEntry,
+    Reads,
+    known_records,
+    made_by,
+    map_page,
+    plan_page,
+    take_page,
+    take_pass,
+)
+from connector.journal.files import check_in_force, latest_version, load_mapping, mapping_settings, put_file
+from connector.journal.mappings import activate, take_mapping
+from connector.journal.replay import rebuild
+
+__all__ = [
+    "PageEntry",
+    "Reads",
+    "activate",
+    "check_in_force",
+    "decide",
+    "known_records",
+    "latest_version",
+    "load_mapping",
+    "made_by",
+    "map_page",
+    "mapping_settings",
+    "plan_page",
+    "put_file",
+    "rebuild",
+    "retry",
+    "take_mapping",
+    "take_page",
+    "take_pass",
+]

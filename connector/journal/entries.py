@@ -1,0 +1,151 @@
+"""Pages and finished full passes, as the ledger takes them in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlalchemy import Connection, select
+
+from connector.ledger import Changes, Entered, Ledger, is_older, wanted
+from connector.mapping import Mapping as SourceMapping
+from connector.model import ENTITIES, Mapped
+from connector.ports import Exchange, Record
+from connector.store import landing, quarantine, rows, tables
+from connector.store.store import Writing
+
+
+class Reads(Protocol):
+    """The pure part of a source: landed exchanges to records."""
+
+    def records(self, stream: str, exchanges: Sequence[Exchange]) -> Iterator[Record]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PageEntry:
+    """A page in the journal: its id, its place (`seen_at`), and its records, mapped."""
+
+    page: int
+    seen_at: int
+    stream: str
+    read_at: int
+    mapped: Sequence[Mapped]
+
+
+def take_page(writing: Writing, source_mapping: SourceMapping, entry: PageEntry) -> Changes:
+    """Apply one page: versions, facts, quarantine."""
+    changes = plan_page(writing.connection, source_mapping, entry)
+    rows.write(writing, source_mapping.source, entry.seen_at, changes, stream=entry.stream)
+    changes.quarantined = quarantine.record(writing, source_mapping.source, entry, changes)
+    return changes
+
+
+def plan_page(connection: Connection, source_mapping: SourceMapping, entry: PageEntry) -> Changes:
+    """What one page would change; writes nothing."""
+    source, stream = source_mapping.source, entry.stream
+    keys, deals = wanted(entry.mapped)
+    before = rows.load(
+        connection,
+        source,
+        rows=keys,
+        deals=deals,
+        items=(stream, {record.key for record in entry.mapped}, _list_entities(source_mapping, stream)),
+    )
+    entered = Entered(source, stream, entry.seen_at, entry.page, entry.read_at, source_mapping.version)
+    ledger = Ledger(before, entered, source_mapping.pipelines, source_mapping.columns)
+    for record in entry.mapped:
+        if record.fault is None:
+            ledger.apply(record)
+        elif is_older(record.modified, before.stamps.get(record.key)):
+            ledger.changes.old.add(record.index)
+    changes = ledger.changes
+    if not _keeps_stamps(source_mapping, stream):
+        changes.stamps.clear()
+    faults = {record.index for record in entry.mapped if record.fault is not None} | changes.rejected.keys()
+    changes.quarantined = len(faults - changes.old)
+    return changes
+
+
+def _keeps_stamps(source_mapping: SourceMapping, stream: str) -> bool:
+    """Whether it matters which state of a record is the newest: not where each is one fact that never changes."""
+    entries = source_mapping.entries.get(stream, ())
+    return any(not entry.entity.facts or entry.each is not None for entry in entries)
+
+
+def _list_entities(source_mapping: SourceMapping, stream: str) -> set[str]:
+    return {
+        entry.entity.name
+        for entry in source_mapping.entries.get(stream, ())
+        if entry.each is not None and not entry.entity.facts
+    }
+
+
+def take_pass(
+    writing: Writing, source_mapping: SourceMapping, stream: str, seen_at: int, shown: set[str], started_at: int
+) -> Changes:
+    """A finished full pass: rows whose record it did not show are deleted, save those made after it `started_at`."""
+    source = source_mapping.source
+    total = Changes()
+    entries = source_mapping.entries.get(stream, ())
+    for entity in sorted({entry.entity.name for entry in entries if not entry.entity.facts}):
+        made = made_by(writing.connection, source, stream, entity, before=started_at)
+        gone = [(row_id, key) for row_id, key in made if key not in shown]
+        before = rows.load(writing.connection, source, rows=[(entity, row_id) for row_id, _ in gone], deals=())
+        entered = Entered(source, stream, seen_at, None, seen_at, source_mapping.version)
+        ledger = Ledger(before, entered, source_mapping.pipelines, source_mapping.columns)
+        for row_id, key in gone:
+            ledger.delete((entity, row_id), key)
+        rows.write(writing, source, seen_at, ledger.changes)
+        total.deleted += ledger.changes.deleted
+    return total
+
+
+def made_by(
+    connection: Connection, source: str, stream: str, entity: str, *, before: int | None = None
+) -> Iterator[tuple[str, str]]:
+    """The (row id, record key) of the current rows of an entity that a stream's records make, recorded `before`."""
+    table = tables.LEDGER[entity]
+    query = select(table.c.id, table.c.parts).where(
+        table.c.source == source, table.c.replaced_at.is_(None), table.c.gone.is_(None)
+    )
+    if before is not None:
+        query = query.where(table.c.recorded_at < before)
+    for row in connection.execute(query):
+        part = json.loads(row.parts).get(stream)
+        if part is not None:
+            yield row.id, part[1]
+
+
+def known_records(connection: Connection, source_mapping: SourceMapping, stream: str) -> int:
+    """How many records of a stream are known, for the guard of a full pass: those the last one showed, or made rows.
+
+    Facts outlive their record, so they only stand for it before the first pass.
+    """
+    source, keys, entries = source_mapping.source, set[str](), source_mapping.entries.get(stream, ())
+    for entity in {entry.entity.name for entry in entries if not entry.entity.facts}:
+        keys.update(key for _, key in made_by(connection, source, stream, entity))
+    passes = tables.id_pass
+    last = connection.execute(
+        select(passes.c.body)
+        .where(passes.c.source == source, passes.c.stream == stream, passes.c.state == "applied")
+        .order_by(passes.c.applied_at.desc())
+        .limit(1)
+    ).scalar()
+    if last is not None:
+        return len(keys.union(json.loads(landing.body(connection, last))))
+    for table in (tables.LEDGER[entry.entity.name] for entry in entries if entry.entity.facts):
+        query = select(table.c.record_key).where(table.c.source == source, table.c.stream == stream).distinct()
+        keys.update(connection.execute(query).scalars())
+    return len(keys)
+
+
+def map_page(
+    connection: Connection, source: Reads, source_mapping: SourceMapping, page: int, stream: str
+) -> list[Mapped]:
+    """The records of a landed page, mapped."""
+    return list(source_mapping.apply(stream, source.records(stream, landing.exchanges(connection, page))))
+
+
+assert set(tables.LEDGER) == set(ENTITIES)  # noqa: S101  # every entity has its table, checked once at import
