@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from connector import document
 from connector.config import adapters
 from connector.config import faults as key_faults
+from connector.config.beside import Beside
 from connector.config.keys import ConfigKeys, DestinationKeys, KpiKeys, SourceKeys
 from connector.config.secrets import secrets
 from connector.config.values import name_fault
@@ -90,17 +91,22 @@ class Config:
 
 
 def load(path: str, environment: Mapping[str, str] | None = None) -> Config:
-    """The config in that file, `${…}` filled in from the environment. Raises ConfigError with every fault."""
+    """The config in that file, `${…}` filled in from the environment.
+
+    Raises ConfigError with every fault, its own and those of the files it names; of a config without faults the files
+    are left to whoever reads them.
+    """
     written = document.read(path)
     folder = Path(path).resolve().parent
     filled = document.substitute(
         written, os.environ if environment is None else environment, lambda name: (folder / name).read_text("utf-8")
     )
     reader = _Reader(filled.document, folder, filled.faults)
-    reader.faults.extend(written.quote_it(place) for place in written.unquoted())
+    reader.faults += [*written.faults, *(written.quote_it(place) for place in written.unquoted())]
     config = reader.config(written, filled.filled)
     if config is None:
-        raise ConfigError(sorted(reader.faults, key=lambda fault: fault.line))
+        own = sorted(reader.faults, key=lambda fault: fault.line)
+        raise ConfigError([*own, *reader.beside.faults()])
     return config
 
 
@@ -114,6 +120,7 @@ class _Reader:
     def __init__(self, read: Document, folder: Path, unfilled: list[Fault]) -> None:
         self.document, self.folder = read, folder
         self.faults = list(unfilled)
+        self.beside = Beside(folder)
         self.spoiled = {fault.key for fault in unfilled}  # values that could not be filled in are not judged as well
 
     def config(self, written: Document, filled: list[tuple[Place, str]]) -> Config | None:
@@ -123,7 +130,9 @@ class _Reader:
             return None
         data = {key: value for key, value in data.items() if value is not None}  # a key whose entries are all comments
         keys = self.model(ConfigKeys, data, ())
-        sources = {name: self.source(name, keys) for name in self.names("sources")}
+        sound = keys or self.sound(ConfigKeys, data, {"timezone": "UTC", "currency": "XXX", "sources": {"none": {}}})
+        self.beside.zone = sound.timezone if sound else self.beside.zone
+        sources = {name: self.source(name, sound) for name in self.names("sources")}
         destinations = {name: self.destination(name) for name in self.names("destinations")}
         for name in sources.keys() & destinations.keys():
             self.fault(("destinations", name), "is a source's name too, expected another: commands take either")
@@ -131,6 +140,9 @@ class _Reader:
         store = self.store(data.get("store", ConfigKeys.model_fields["store"].default))
         people = self.file(("people",))
         fx = self.file(("fx", "file"))
+        self.beside.sources, self.beside.people, self.beside.fx = list(sources), people, fx
+        if sound:
+            self.beside.currency, self.beside.decimal = sound.currency, sound.fx.decimal if sound.fx else "."
         if self.faults or keys is None:
             return None
         made_sources = {name: made for name, made in sources.items() if made}
@@ -154,6 +166,10 @@ class _Reader:
                 mapping = adapters.mapping_path(given, str(self.folder))
             except LookupError as error:
                 self.fault((*place, "mapping"), str(error.args[0]))
+            else:
+                self.beside.mappings[name] = mapping
+                if self.document.get((*place, "history_import")) is True:
+                    self.beside.importing.add(name)
         if keys is None or make is None or settings is None or mapping is None:
             return None
         since: date | None = keys.since
@@ -206,8 +222,9 @@ class _Reader:
         count = len(listed) if isinstance(listed, list) else 0
         entries = [self.kpi(("kpis", number), destinations) for number in range(count)]
         lines: dict[str, int] = {}
-        for number, made in enumerate(entries):
-            if made and (first := lines.setdefault(made.id, number)) != number:
+        for number in range(count):
+            name = self.document.get(("kpis", number, "id"))
+            if isinstance(name, str) and (first := lines.setdefault(name, number)) != number:
                 line = self.document.line(("kpis", first))
                 self.fault(("kpis", number, "id"), f"is the id of the KPI on line {line} too, expected another")
         return [made for made in entries if made]
@@ -215,13 +232,16 @@ class _Reader:
     def kpi(self, place: Place, destinations: list[str]) -> KpiDefinition | None:
         from connector import kpi
 
-        keys = self.model(KpiKeys, self.document.get(place), place)
-        if keys is None:
-            return None
-        for index, name in enumerate(keys.push):
-            if name not in destinations:
+        given = self.document.get(place)
+        whole = self.model(KpiKeys, given, place)
+        pushed = self.document.get((*place, "push"))
+        for index, name in enumerate(pushed if isinstance(pushed, list) else ()):
+            if isinstance(name, str) and name not in destinations:
                 at = (*place, "push", index)
                 self.faults.append(key_faults.unknown_name(self.document, at, name, destinations, "destination"))
+        keys = whole or self.sound(KpiKeys, given, {"id": "unnamed"})
+        if keys is None:
+            return None
         made = kpi.KpiDefinition(
             id=keys.id, metric=keys.metric, per=keys.per, by=keys.by, every=keys.every, where=keys.where,
             options=keys.options, push=tuple(keys.push),
@@ -229,7 +249,7 @@ class _Reader:
         for fault in kpi.validate(made):
             key, _, message = fault.partition(": ")
             self.fault((*place, *key.split(".")), message)
-        return made
+        return made if whole else None
 
     def store(self, given: Any) -> str:
         """The store's address; a SQLite file's path made absolute."""
@@ -247,9 +267,10 @@ class _Reader:
         if not isinstance(name, str):
             return None
         path = self.folder / name
-        if not path.is_file():
-            self.fault(place, f"there is no file {path}, expected a table (.csv, .xlsx or .yaml)")
-        return path
+        if path.is_file():
+            return path
+        self.fault(place, f"there is no file {path}, expected a table (.csv, .xlsx or .yaml)")
+        return None
 
     def names(self, key: str) -> list[str]:
         """The names under `sources` or `destinations`; those that are no text are reported as such elsewhere."""
@@ -266,6 +287,13 @@ class _Reader:
             for fault in key_faults.of(error, self.document, place, model, beside):
                 if not any(fault.key == key or fault.key.startswith((f"{key}.", f"{key}[")) for key in self.spoiled):
                     self.faults.append(fault)
+            return None
+
+    def sound(self, model: type[Model], data: Any, instead: Mapping[str, Any]) -> Model | None:
+        """What is sound of data at fault, so that it can be judged further; `instead` stands for keys it must have."""
+        try:
+            return model.model_validate({**instead, **key_faults.without(data, model)})
+        except ValidationError:
             return None
 
     def fault(self, place: Place, message: str) -> None:

@@ -124,7 +124,7 @@ def _own(name: str) -> ModuleType:
 
 def _foreign(path: str, folder: str) -> ModuleType:
     try:
-        with _findable(folder):
+        with findable(folder):
             return importlib.import_module(path)
     except Exception as error:  # noqa: BLE001  # somebody else's module may fail in any way; it is a fault of the config
         reason = f"{type(error).__name__}: {error}" if isinstance(error, ImportError) else type(error).__name__
@@ -132,7 +132,7 @@ def _foreign(path: str, folder: str) -> ModuleType:
 
 
 @contextmanager
-def _findable(folder: str) -> Iterator[None]:
+def findable(folder: str) -> Iterator[None]:
     """The config's folder as the last place where modules are looked for."""
     place = str(Path(folder).resolve())
     sys.path.append(place)

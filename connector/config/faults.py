@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
@@ -58,6 +59,33 @@ def of(
         earlier = found.get(fault.key)
         found[fault.key] = _either(earlier, fault) if earlier else fault
     return list(found.values())
+
+
+def without(data: Any, model: type[BaseModel]) -> dict[str, Any]:
+    """The data less what is at fault in it; empty where it is no mapping."""
+    if not isinstance(data, dict):
+        return {}
+    left = copy.deepcopy(data)
+    try:
+        model.model_validate(left)
+    except ValidationError as error:
+        places = {_real_place(one["loc"], left, one["type"])[0] for one in error.errors(include_url=False)}
+        for place in sorted(places, key=_order, reverse=True):  # the later items of a list first
+            _remove(left, place)
+    return left
+
+
+def _order(place: Place) -> list[str]:
+    return [str(step).zfill(9) for step in place]
+
+
+def _remove(data: Any, place: Place) -> None:
+    for step in place[:-1]:
+        data = data[step] if isinstance(data, list) or step in data else {}
+    if place and isinstance(data, list):
+        del data[int(place[-1])]
+    elif place:
+        data.pop(place[-1], None)
 
 
 def _either(one: Fault, other: Fault) -> Fault:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from connector.schedule import Schedule, parse, parse_duration
 
@@ -97,7 +98,9 @@ def name_fault(name: str) -> str | None:
 
 
 def _name(value: Any) -> str:
-    if not isinstance(value, str) or name_fault(value):
+    if not isinstance(value, str):
+        raise PydanticCustomError("string_type", "Input should be a valid string")  # as pydantic says it: `id: 1`
+    if name_fault(value):
         raise ValueError("expected a name of letters, digits, _ . and -")
     return value
 

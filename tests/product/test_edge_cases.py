@@ -39,7 +39,7 @@ def test_winning_by_month(office: Office, row: dict[str, str]) -> None:
     assert office.text("won_count", month) == row["won"]
     value = office.one("won_value", month)
     assert (value["value"], value["currency"], value["left_out"]["amount"]) == (
-        row["won_value"], "USD", int(row["won_without_amount"])
+        row["won_value"], "USD", row["won_without_amount"]
     )
     rate = office.one("rate", month)
     assert same(rate["value"], row["win_rate_count"])
@@ -53,7 +53,7 @@ def test_the_average_leaves_a_missing_amount_out_of_both_sides(office: Office) -
     """E: Feb won 4, value 26 000 with 1 amount missing (D07), average 8 666.67 over 3 (R14)."""
     average = office.one("average", "2025-02")
     assert (average["value"], average["numerator"], average["denominator"]) == ("8666.67", "26000.00", "3")
-    assert average["left_out"] == {"amount": 1, "rate": 0, "duration": 0}
+    assert average["left_out"] == {"amount": "1", "rate": "0", "duration": "0"}
 
 
 @pytest.mark.parametrize("credit", ["at_event", "actor"])

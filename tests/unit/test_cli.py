@@ -100,7 +100,7 @@ def kpi(value: str | None, unit: str = "money", currency: str | None = "USD", **
     return {
         "kpi": "won_value", "metric": "won_value", "subject": {"kind": "person", "key": "NV001", "name": "An"},
         "dimensions": {}, "period": "2026-01", "value": value, "unit": unit, "currency": currency, "status": "open",
-        "as_of": "2026-01-31T17:00:00.123456Z", "left_out": {"amount": 0, "rate": 0, "duration": 0}, "options": {},
+        "as_of": "2026-01-31T17:00:00.123456Z", "left_out": {"amount": "0", "rate": "0", "duration": "0"}, "options": {},
         "target": None, "attainment": None, **other,
     }
 
@@ -122,7 +122,7 @@ def test_a_number_is_written_as_people_write_it(value: dict[str, object], said: 
 
 
 def test_a_kpi_table_says_what_was_left_out_and_withheld(capsys: pytest.CaptureFixture[str]) -> None:
-    left_out = {"amount": 2, "rate": 1, "duration": 0}
+    left_out = {"amount": "2", "rate": "1", "duration": "0"}
     kpis.tables(console(), [kpi("5.00", left_out=left_out, options={"credit": "split"})])
     said = " ".join(capsys.readouterr().out.split())
     assert said.startswith("won_value · 2026-01 · USD · credit split, as of 2026-01-31 17:00:00Z")

@@ -60,6 +60,8 @@ sources:
     token: ${TOKEN}
 """
 
+MAPPING = "entities:\n  - {entity: owner, stream: owners, key: id, fields: {name: name}}\n"
+
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
@@ -69,9 +71,9 @@ def folder(tmp_path, monkeypatch):
     for name in ("own", "mappings"):
         (tmp_path / name).mkdir()
     (tmp_path / "own" / "crm.py").write_text(OWN_ADAPTER)
-    (tmp_path / "mappings" / "crm.yaml").write_text("entities: []\n")
-    for name in ("people.csv", "fx.csv"):
-        (tmp_path / name).write_text("a\n")
+    (tmp_path / "mappings" / "crm.yaml").write_text(MAPPING)
+    (tmp_path / "people.csv").write_text("employee_code\n")
+    (tmp_path / "fx.csv").write_text("currency,valid_from,rate\n")
     return tmp_path
 
 
@@ -227,6 +229,7 @@ def test_kpis_have_known_destinations_and_ids_of_their_own(folder):
     assert found == [
         "10: kpis[0].push[0]: there is no destination 'hrr', expected one of: hr; did you mean hr?",
         "11: kpis[1].every: found text, expected 'day', 'week', 'month', 'quarter', 'year' or 'all'",
+        "11: kpis[1].id: is the id of the KPI on line 10 too, expected another",
         "12: kpis[2].id: is the id of the KPI on line 10 too, expected another",
     ]
 
@@ -236,6 +239,43 @@ def test_a_kpi_of_an_unknown_metric_is_a_fault_of_its_line(folder):
     metric, option = faults(folder, GOOD + entry)
     assert metric.startswith("10: kpis[0].metric: no metric 'won_valeu'")
     assert option.startswith("13: kpis[1].options.credit: no 'all'; known: ")
+
+
+def test_a_kpi_with_one_bad_key_is_told_its_other_faults_too(folder):
+    found = faults(folder, GOOD + textwrap.dedent("""\
+        kpis:
+          - {id: 1, metric: won_valeu, pre: person, push: [hr, 5]}
+          - {id: b, metric: won_value, every: fortnight, by: [zone], where: {x: 1, nope: y}}
+          - {id: b, metric: 5}
+    """))
+    assert [fault.split(";")[0] for fault in found if "9: " in fault[:3]] == [
+        '9: kpis[0].id: the value 1 is read as a number, expected text',
+        "9: kpis[0].push[1]: the value 5 is read as a number, expected text",
+        "9: kpis[0].pre: unknown key, expected one of: by, every, id, metric, options, per, push, where",
+        "9: kpis[0].push[0]: there is no destination 'hr', expected one of: none is there",
+        "9: kpis[0].metric: no metric 'won_valeu'",
+    ]
+    assert [fault.split(": ")[1] for fault in found[5:]] == [
+        "kpis[1].every", "kpis[1].where.x", "kpis[1].by", "kpis[1].where", "kpis[2].metric", "kpis[2].id",
+    ]
+
+
+def test_a_duplicate_key_hides_no_other_fault(folder):
+    found = faults(folder, GOOD.replace("currency: VND", "currency: VND\ncurrency: dong\nshop: 1"))
+    assert [fault.split(": ")[1] for fault in found] == ["currency", "currency", "shop"]
+    assert faults(folder, GOOD + "currency: USD\n") == [
+        "8: currency: the key is given twice, first on line 2; expected it once"
+    ]
+
+
+def test_the_faults_of_the_files_a_faulty_config_names_are_told_with_its_own(folder):
+    (folder / "mappings" / "crm.yaml").write_text(MAPPING + "pipelins: {}\npipelins: {}\n")
+    (folder / "people.csv").write_text("employee_code,from\nNV1,soon\n")
+    (folder / "fx.csv").write_text("currency,valid_from,rate\nUSD,2026-01-01,-1\n")
+    with pytest.raises(ConfigError) as raised:
+        load(folder, GOOD.replace("VND", "dong").replace("token", "tokn") + "people: people.csv\nfx: {file: fx.csv}\n")
+    files = [Path(fault.file).name for fault in raised.value.faults]
+    assert files == ["config.yaml"] * 3 + ["crm.yaml"] * 2 + ["people.csv", "fx.csv"]
 
 
 def test_a_source_and_a_destination_have_different_names(folder):

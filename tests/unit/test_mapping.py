@@ -285,6 +285,19 @@ def test_all_faults_of_a_file_are_told_at_once() -> None:
     assert [fault.line for fault in caught.value.faults] == [8, 9, 10]
 
 
+def test_a_duplicate_key_hides_no_other_fault() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(OWN + "nam: n\n      amount: a\n      amount: a\n      name: {path: 5}\n")
+    assert [fault.line for fault in caught.value.faults] == [8, 10, 10, 11]
+    assert "given twice" in str(caught.value)
+
+
+def test_an_entry_without_stream_is_told_its_other_faults_too() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(MORE + "{entity: lead, key: 'a[', fields: {nam: n}}\n")
+    assert len(caught.value.faults) == 3
+
+
 # --- what records become ---------------------------------------------------------------------------------------------
 
 LEAD = "{entity: lead, stream: deals, key: id, fields: "

@@ -79,3 +79,13 @@ def test_the_order_of_stages_is_meaning_their_layout_is_not() -> None:
                        {"b": "negotiation", "a": "proposal"})
     )
     assert one == same != other
+
+
+def test_an_id_that_lost_its_quotes_hides_no_fault_below_it() -> None:
+    text = 'pipelines:\n  75:\n    nam: x\n    stages:\n      8: {to: proposl}\n      9: closed_won\n      "l": closed_lost\n'
+    faults = Faults(document.load(text, "m.yaml"), [])
+    pipelines.read(faults, faults.document.data["pipelines"])
+    assert sorted((fault.line, fault.message.split(";")[0].split(",")[0]) for fault in faults.found) == [
+        (2, "the key 75 is read as a number"), (3, "a pipeline has no 'nam'"), (5, "no canonical stage 'proposl'"),
+        (5, "the key 8 is read as a number"), (6, "the key 9 is read as a number"),
+    ]
