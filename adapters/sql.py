@@ -136,6 +136,11 @@ class Sql(Destination):
 
     def check(self) -> Iterator[Check]:
         schema, name = _names(self.settings.table)
+        if (file := self._file()) is not None and not file.exists():  # to connect would make it
+            made = file.parent.is_dir()
+            detail = f"{file} will be made by the first push" if made else f"no folder {file.parent}; make it"
+            yield Check("the database answers", made, detail)
+            return
         try:
             is_there = inspect(self._engine).has_table(name, schema)
         except SQLAlchemyError as error:
@@ -146,6 +151,12 @@ class Sql(Destination):
 
     def close(self) -> None:
         self._engine.dispose()
+
+    def _file(self) -> Path | None:
+        """The file of a SQLite database."""
+        database = self._engine.url.database
+        is_file = self._engine.dialect.name == "sqlite" and database and database != ":memory:"
+        return Path(database) if is_file and database else None
 
     def _table(self) -> Table:
         """The table as it is in the database, made if it was not there."""

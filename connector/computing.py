@@ -8,7 +8,8 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import select
 
-from connector import kpi, kpi_store, people
+from connector import kpi, kpi_store, naming, people
+from connector.config.beside import read_bytes
 from connector.errors import Busy, ConfigError, Fault
 from connector.kpi import KpiDefinition
 from connector.kpi_store import Changes
@@ -18,7 +19,7 @@ from connector.period import Calendar
 from connector.store import tables
 from connector.store.snapshot import open_snapshot
 from connector.store.store import Lease, Store
-from connector.wiring import Installation, read_bytes
+from connector.wiring import Installation
 
 PATIENCE = 300.0  # seconds to wait for another run's computation or delivery: its values may be older than ours
 
@@ -67,9 +68,13 @@ def _emptied(here: Installation, values: Sequence[KpiValue], as_of: int) -> list
 
 def _staff(here: Installation) -> set[str]:
     """The codes of the employees who have values."""
+    return {person.code for person in _people(here).persons if not person.is_ignored}
+
+
+def _people(here: Installation) -> people.People:
+    """The people file as it stands."""
     path = here.config.people
-    persons = people.parse(read_bytes(path), str(path)).persons if path else ()
-    return {person.code for person in persons if not person.is_ignored}
+    return people.parse(read_bytes(path), str(path)) if path else people.People()
 
 
 def withheld(store: Store) -> list[tuple[str, str]]:
@@ -81,13 +86,9 @@ def withheld(store: Store) -> list[tuple[str, str]]:
 
 def persons(here: Installation) -> dict[str, dict[str, str]]:
     """What destinations may be told of each employee, by code."""
-    path = here.config.people
-    if path is None:
-        return {}
-    found = people.parse(read_bytes(path), str(path))
     return {
         person.code: {"employee_code": person.code, "email": min(person.emails, default=""), "name": person.name}
-        for person in found.persons
+        for person in _people(here).persons
         if person.code
     }
 
@@ -109,7 +110,19 @@ def ask(
             definitions, snapshot, here.calendar, here.config.currency, periods=names, subject=subject,
             withheld=withheld(store) if moment is None else (),
         )
-    return [value for value in values if all(value.dimensions.get(name) == word for name, word in (by or {}).items())]
+        asked = by or {}
+        found = [value for value in values if all(value.dimensions.get(name) == asked[name] for name in asked)]
+        if not found and (subject is not None or asked):
+            naming.check(
+                snapshot, here.calendar, _people(here), {kind for one in definitions for kind in _kinds(one)}, subject,
+                asked, lambda: kpi.compute(definitions, snapshot, here.calendar, here.config.currency),
+            )
+    return found
+
+
+def _kinds(definition: KpiDefinition) -> tuple[str, ...]:
+    """The kinds of subject a KPI has; who is no employee stays an owner."""
+    return ("person", "owner") if definition.per == "person" else (definition.per,)
 
 
 def _definitions(

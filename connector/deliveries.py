@@ -120,7 +120,7 @@ def _row(store: Store, key: str) -> Row[Any]:
 
 
 def _unknown(key: str, message: str) -> ConfigError:
-    return ConfigError([Fault("deliveries", 0, key, message)])
+    return ConfigError([Fault("command line", 0, key, message)])
 
 
 def _as_json(row: Row[Any]) -> dict[str, Any]:

@@ -8,29 +8,30 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from connector import convert, fx, journal, ledger, mapping, people, pipelines, rules
+from connector import convert, journal, ledger, mapping, pipelines, rules
+from connector.config import beside
+from connector.config.beside import read_bytes, shown
 from connector.errors import ConfigError, Fault
 from connector.mapping import Mapping as SourceMapping
 from connector.model import canonical_json
 from connector.ports import Source
 from connector.tabular import read_table
-from connector.wiring import Installation, read_bytes, shown
+from connector.wiring import Installation
 
 
-def check(here: Installation) -> None:
-    """Raise ConfigError with the faults of the people and rates files."""
-    faults: list[Fault] = []
+def checked(here: Installation) -> dict[str, SourceMapping]:
+    """The mapping of each source. Raises ConfigError with the faults of the mapping, people and rates files."""
     config = here.config
-    for read in (
-        lambda: config.people and people.parse(read_bytes(config.people), shown(config.people)),
-        lambda: config.fx and fx.parse(read_bytes(config.fx), shown(config.fx), config.currency, config.fx_decimal),
-    ):
-        try:
-            read()
-        except ConfigError as error:
-            faults += error.faults
+    found: dict[str, SourceMapping] = {}
+    faults: list[Fault] = []
+    try:
+        found = here.mappings()
+    except ConfigError as error:
+        faults += error.faults
+    faults += beside.tables(config.people, config.fx, config.currency, config.fx_decimal)
     if faults:
         raise ConfigError(faults)
+    return found
 
 
 def activate(here: Installation, source: Source, source_mapping: SourceMapping) -> None:

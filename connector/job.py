@@ -71,8 +71,7 @@ class Job:
     busy: set[str] = field(default_factory=set)  # destinations that another run is delivering to
 
     def __post_init__(self) -> None:
-        self.mappings = self.here.mappings()
-        files.check(self.here)
+        self.mappings = files.checked(self.here)
         self.started_at = micros(self.here.clock.now())
         store = self.here.store
         self.run = runs.new_id(store) if self.dry_run else runs.start(store, self.command)

@@ -131,8 +131,7 @@ def retry_quarantined(here: Installation, items: Sequence[str]) -> Answer:
     by_source: dict[str, list[str]] = {}
     for item in items:
         by_source.setdefault(here.chosen_sources([item.split("/", 1)[0]])[0], []).append(item)
-    mappings = here.mappings()
-    files.check(here)
+    mappings = files.checked(here)
     total = {"tried": 0, "mended": 0}
     for name, own in by_source.items():
         source = here.source(name)

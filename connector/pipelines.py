@@ -87,11 +87,11 @@ def read(faults: Faults, given: Any) -> dict[str, Pipeline]:
         faults.add(("pipelines",), 'expected "vendor id": {name, stages}')
         return {}
     found: dict[str, Pipeline] = {}
-    for key, spec in given.items():
-        place: Place = ("pipelines", key)
-        if not isinstance(key, str):
-            faults.quote(place)
-            key = str(key)  # read on, for the faults below it
+    for written, spec in given.items():
+        place: Place = ("pipelines", written)
+        key = str(written)
+        if not isinstance(written, str):
+            faults.quote(place)  # and read on, for the faults below it
         if isinstance(spec, dict):
             faults.unknown(place, spec, _PIPELINE_KEYS, "a pipeline")
             if spec.get("starts", "created") != "created":
@@ -117,11 +117,11 @@ def meaning(given: Any) -> list[Any]:
 
 def _stages(faults: Faults, place: Place, given: dict[Any, Any]) -> tuple[Stage, ...]:
     made: list[Stage] = []
-    for order, (key, spec) in enumerate(given.items(), start=1):
-        there: Place = (*place, "stages", key)
-        if not isinstance(key, str):
+    for order, (written, spec) in enumerate(given.items(), start=1):
+        there: Place = (*place, "stages", written)
+        key = str(written)
+        if not isinstance(written, str):
             faults.quote(there)
-            key = str(key)  # as above
         long = {"to": spec} if isinstance(spec, str) else spec
         if not isinstance(long, dict):
             faults.add(there, "expected a canonical stage, or {to, name, probability, archived}")

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import func, select
 
+from connector import files, runs, schedule, stops
 from connector import mapping_tests as mapping_tests_
-from connector import runs, schedule, stops
 from connector.errors import ConfigError, ConnectorError, Fault
 from connector.model import iso, micros
 from connector.ports import Check, Destination, Exchange, Source
@@ -114,7 +114,7 @@ def check(here: Installation, names: Sequence[str]) -> tuple[dict[str, Any], int
     """Each source and destination tried, the mappings' tests, and the next three times of each schedule."""
     for name in names:
         here.known(name)
-    here.mappings()
+    files.checked(here)
     wanted = set(names) or {*here.config.sources, *here.config.destinations}
     sources = [_checked(here, name, "sources") for name in here.config.sources if name in wanted]
     destinations = [_checked(here, name, "destinations") for name in here.config.destinations if name in wanted]

@@ -28,6 +28,7 @@ def plan(
     lo, hi = _bound(here, since, "--since", faults), _bound(here, until, "--until", faults, after=True)
     if lo and hi and lo > hi:
         faults.append(Fault("command line", 0, "--until", "lies before --since"))
+    by_stream = named(source_mapping, ids, streams, faults)
     if from_landing and dry_run:
         faults.append(Fault("command line", 0, "--dry-run", "not with --from-landing, which asks no source anyway"))
     if faults:
@@ -35,7 +36,7 @@ def plan(
     if from_landing:
         return None
     if ids:
-        return Plan("ids", ids=named(source_mapping, ids, streams), dry_run=dry_run)
+        return Plan("ids", ids=by_stream, dry_run=dry_run)
     return Plan("full" if full else "window", streams=streams, since=lo, until=hi, dry_run=dry_run)
 
 
@@ -70,21 +71,29 @@ def _bound(
 
 
 def named(
-    source_mapping: SourceMapping, ids: Sequence[str], streams: Sequence[str] | None
+    source_mapping: SourceMapping, ids: Sequence[str], streams: Sequence[str] | None, faults: list[Fault]
 ) -> dict[str, list[str]]:
-    """Which records of which stream: `STREAM:ID`, else of the stream asked for, else of the one that makes deals."""
+    """Which records of which stream: `STREAM:ID`, else of the stream asked for, else of the one that makes deals.
+
+    An id that holds a colon itself needs its stream, before it or by `--stream`: else a slip would be taken for an id.
+    """
     known = source_mapping.streams()
     makes_deals = (
         stream for stream in known for entry in source_mapping.entries[stream]
         if entry.entity.name == "deal" and entry.each is None
     )
-    usual = streams[0] if streams and len(streams) == 1 else next(makes_deals, None)
+    asked = streams[0] if streams and len(streams) == 1 else None
+    usual = asked or next(makes_deals, None)
     found: dict[str, list[str]] = {}
     for text in ids:
         before, colon, after = text.partition(":")
         stream, key = (before, after) if colon and before in known else (usual, text)
-        if stream is None:
+        if colon and before not in known and asked is None:
+            message = f"the mapping reads no {before!r}, expected STREAM:ID with one of: {', '.join(known)}"
+            faults.append(Fault("command line", 0, "--id", message))
+        elif stream is None:
             message = f"no stream makes deals here; write STREAM:{text}, one of: {', '.join(known)}"
-            raise ConfigError([Fault("command line", 0, "--id", message)])
-        found.setdefault(stream, []).append(key)
+            faults.append(Fault("command line", 0, "--id", message))
+        else:
+            found.setdefault(stream, []).append(key)
     return found

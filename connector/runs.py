@@ -76,7 +76,7 @@ def show(store: Store, run: str) -> dict[str, Any]:
     """One run with its summary. Raises ConfigError when there is none of that id."""
     rows = store.rows(select(tables.run).where(tables.run.c.id == run))
     if not rows:
-        raise ConfigError([Fault("runs", 0, run, "there is no run of that id; `connector runs` lists them")])
+        raise ConfigError([Fault("command line", 0, run, "there is no run of that id; `connector runs` lists them")])
     shown = _as_json(rows[0])
     summary = json.loads(rows[0].summary or "{}")
     return {**shown, **{key: value for key, value in summary.items() if key not in {*shown, "process"}}}

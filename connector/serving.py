@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from connector import jobs, runs, service
+from connector import files, jobs, runs, service
 from connector.errors import ConfigError, Fault
 from connector.schedule import Schedule
 from connector.service import Job
@@ -17,7 +17,7 @@ def run(here: Installation, stop: Stop) -> Answer:
 
     Raises ConfigError for faults and when nothing has a schedule, StoreError when the store does not answer at first.
     """
-    here.mappings()
+    files.checked(here)
     found = runner(here, stop)
     if not found.jobs:
         message = 'no source and no destination has one, so nothing would run; write one, such as "*/15 * * * *"'

@@ -6,12 +6,13 @@ import os
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from connector import config as config_
 from connector import document, journal, mapping
 from connector.config import Config
+from connector.config.adapters import searched
+from connector.config.beside import read_bytes, shown
 from connector.errors import ConfigError, ConnectorError, Fault
 from connector.mapping import Mapping as SourceMapping
 from connector.period import Calendar
@@ -46,6 +47,7 @@ class Installation:
         self.config, self.clock = config, clock
         self.zone = config.zone
         self.calendar = Calendar(config.zone, config.fiscal_year_start)
+        self._unsearch = searched(str(config.folder))  # own converters may be kept beside the config, like adapters
         self._opening = threading.Lock()
         self._store: Store | None = None
 
@@ -68,6 +70,7 @@ class Installation:
     def close(self) -> None:
         if self._store is not None:
             self._store.close()
+        self._unsearch()
 
     # --- names -------------------------------------------------------------------------------------------------------
 
@@ -86,7 +89,7 @@ class Installation:
     def _chosen(self, names: Sequence[str], known: Collection[str], what: str) -> list[str]:
         listed = ", ".join(known) or "none"
         faults = [
-            Fault(self.config.file, 0, name, f"there is no {what} of that name, expected one of: {listed}")
+            Fault("command line", 0, name, f"there is no {what} of that name, expected one of: {listed}")
             for name in names
             if name not in known
         ]
@@ -157,20 +160,3 @@ def closing(port: Source | Destination) -> Iterator[None]:
     finally:
         with suppress(ConnectorError):
             port.close()
-
-
-def read_bytes(path: Path) -> bytes:
-    """A file's content. Raises ConfigError when it cannot be read."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        message = f"cannot be read ({error.strerror}), expected a readable file"
-        raise ConfigError([Fault(shown(path), 0, "", message)]) from None
-
-
-def shown(path: Path) -> str:
-    """How a file is named to the user: from the working folder where it lies in it."""
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except (ValueError, OSError):
-        return str(path)

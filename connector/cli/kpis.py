@@ -74,7 +74,8 @@ def _note(value: Kpi) -> str:
     if left_out["amount"] != "0":
         said.append(f"{left_out['amount']} without amount left out")
     if left_out["rate"] != "0":
-        said.append(f"{left_out['rate']} without exchange rate left out")
+        lacking = "rate or probability" if value["metric"] == "weighted_pipeline" else "exchange rate"
+        said.append(f"{left_out['rate']} without {lacking} left out")
     if left_out["duration"] != "0":
         said.append(f"{left_out['duration']} without known duration left out")
     return ", ".join(said)

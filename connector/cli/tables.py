@@ -130,7 +130,12 @@ def status(console: Console, now: Mapping[str, Any]) -> None:
     console.print(", ".join(f"{name}: {now[name]:,}" for name in waits))
     for lease in now["leases"]:
         console.print(f"at work: {lease['name']} by {lease['holder']}")
-    console.print(f"landing: {now['landing_bytes'] / 1_000_000:,.1f} MB")
+    console.print(f"landing: {size(now['landing_bytes'])}")
+
+
+def size(count: int) -> str:
+    """Bytes as `12 kB` or, from a million on, `3.4 MB`; what is there is at least 1 kB."""
+    return f"{count / 1_000_000:,.1f} MB" if count >= 1_000_000 else f"{-(-count // 1000)} kB"
 
 
 def when(text: str | None) -> str:

@@ -13,7 +13,7 @@ import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -134,11 +134,23 @@ def _foreign(path: str, folder: str) -> ModuleType:
 @contextmanager
 def findable(folder: str) -> Iterator[None]:
     """The config's folder as the last place where modules are looked for."""
-    place = str(Path(folder).resolve())
-    sys.path.append(place)
+    end = searched(folder)
     try:
         yield
     finally:
-        sys.path.reverse()
-        sys.path.remove(place)
-        sys.path.reverse()
+        end()
+
+
+def searched(folder: str) -> Callable[[], None]:
+    """Make the folder the last place where modules are looked for; what is given back ends that, once."""
+    place = str(Path(folder).resolve())
+    sys.path.append(place)
+    pending = [place]
+
+    def end() -> None:
+        if pending and place in sys.path:
+            sys.path.reverse()
+            sys.path.remove(pending.pop())
+            sys.path.reverse()
+
+    return end

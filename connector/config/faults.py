@@ -70,7 +70,7 @@ def without(data: Any, model: type[BaseModel]) -> dict[str, Any]:
         model.model_validate(left)
     except ValidationError as error:
         places = {_real_place(one["loc"], left, one["type"])[0] for one in error.errors(include_url=False)}
-        for place in sorted(places, key=_order, reverse=True):  # the later items of a list first
+        for place in sorted(places - {()}, key=_order, reverse=True):  # the later items of a list first
             _remove(left, place)
     return left
 
@@ -80,12 +80,13 @@ def _order(place: Place) -> list[str]:
 
 
 def _remove(data: Any, place: Place) -> None:
-    for step in place[:-1]:
+    *above, last = place
+    for step in above:
         data = data[step] if isinstance(data, list) or step in data else {}
-    if place and isinstance(data, list):
-        del data[int(place[-1])]
-    elif place:
-        data.pop(place[-1], None)
+    if isinstance(data, list):
+        del data[int(last)]
+    else:
+        data.pop(last, None)
 
 
 def _either(one: Fault, other: Fault) -> Fault:

@@ -100,8 +100,8 @@ def kpi(value: str | None, unit: str = "money", currency: str | None = "USD", **
     return {
         "kpi": "won_value", "metric": "won_value", "subject": {"kind": "person", "key": "NV001", "name": "An"},
         "dimensions": {}, "period": "2026-01", "value": value, "unit": unit, "currency": currency, "status": "open",
-        "as_of": "2026-01-31T17:00:00.123456Z", "left_out": {"amount": "0", "rate": "0", "duration": "0"}, "options": {},
-        "target": None, "attainment": None, **other,
+        "as_of": "2026-01-31T17:00:00.123456Z", "left_out": {"amount": "0", "rate": "0", "duration": "0"},
+        "options": {}, "target": None, "attainment": None, **other,
     }
 
 

@@ -82,7 +82,8 @@ def test_the_order_of_stages_is_meaning_their_layout_is_not() -> None:
 
 
 def test_an_id_that_lost_its_quotes_hides_no_fault_below_it() -> None:
-    text = 'pipelines:\n  75:\n    nam: x\n    stages:\n      8: {to: proposl}\n      9: closed_won\n      "l": closed_lost\n'
+    text = "pipelines:\n  75:\n    nam: x\n    stages:\n"
+    text += "      8: {to: proposl}\n      9: closed_won\n      'l': closed_lost\n"
     faults = Faults(document.load(text, "m.yaml"), [])
     pipelines.read(faults, faults.document.data["pipelines"])
     assert sorted((fault.line, fault.message.split(";")[0].split(",")[0]) for fault in faults.found) == [
