@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import select
-
 from connector import kpi, kpi_store, naming, people
 from connector.config.beside import read_bytes
 from connector.errors import Busy, ConfigError, Fault
@@ -16,7 +14,7 @@ from connector.kpi_store import Changes
 from connector.metrics.catalogue import CATALOGUE
 from connector.model import KpiValue, micros
 from connector.period import Calendar
-from connector.store import tables
+from connector.store import quarantine
 from connector.store.snapshot import open_snapshot
 from connector.store.store import Lease, Store
 from connector.wiring import Installation
@@ -31,7 +29,8 @@ def refresh(here: Installation, *, wait: float = PATIENCE) -> Changes:
     try:
         with open_snapshot(here.config.store) as snapshot:
             values = kpi.compute(
-                definitions, snapshot, here.calendar, here.config.currency, withheld=withheld(here.store)
+                definitions, snapshot, here.calendar, here.config.currency,
+                withheld=withheld(here.store, snapshot.as_of),
             )
         values += _emptied(here, values, snapshot.as_of)
         return kpi_store.save(here.store, values, lease=lease)
@@ -77,11 +76,10 @@ def _people(here: Installation) -> people.People:
     return people.parse(read_bytes(path), str(path)) if path else people.People()
 
 
-def withheld(store: Store) -> list[tuple[str, str]]:
-    """The (source, pipeline id) of pipelines with a record whose stage nobody mapped."""
-    table = tables.quarantine
-    query = select(table.c.source, table.c.pipeline).where(table.c.state == "open", table.c.pipeline.is_not(None))
-    return [(row.source, row.pipeline) for row in store.rows(query.distinct())]
+def withheld(store: Store, as_of: int) -> list[tuple[str, str]]:
+    """The (source, pipeline id) of pipelines with a record whose stage nobody mapped, as known at `as_of`."""
+    with store.reading() as connection:
+        return quarantine.withheld(connection, as_of)
 
 
 def persons(here: Installation) -> dict[str, dict[str, str]]:
@@ -108,16 +106,23 @@ def ask(
     with open_snapshot(here.config.store, moment) as snapshot:
         values = kpi.compute(
             definitions, snapshot, here.calendar, here.config.currency, periods=names, subject=subject,
-            withheld=withheld(store) if moment is None else (),
+            withheld=withheld(store, snapshot.as_of),
         )
-        asked = by or {}
-        found = [value for value in values if all(value.dimensions.get(name) == asked[name] for name in asked)]
-        if not found and (subject is not None or asked):
-            naming.check(
-                snapshot, here.calendar, _people(here), {kind for one in definitions for kind in _kinds(one)}, subject,
-                asked, lambda: kpi.compute(definitions, snapshot, here.calendar, here.config.currency),
-            )
+    found = [value for value in values if all(value.dimensions.get(name) == word for name, word in (by or {}).items())]
+    if not found and (subject is not None or by):
+        _check_names(here, definitions, subject, by or {})
     return found
+
+
+def _check_names(
+    here: Installation, definitions: Sequence[KpiDefinition], subject: str | None, by: Mapping[str, str]
+) -> None:
+    """Raise ConfigError where the answer is empty because the question names what nobody knows, today either."""
+    with open_snapshot(here.config.store) as snapshot:
+        naming.check(
+            snapshot, here.calendar, _people(here), {kind for one in definitions for kind in _kinds(one)}, subject, by,
+            lambda: kpi.compute(definitions, snapshot, here.calendar, here.config.currency),
+        )
 
 
 def _kinds(definition: KpiDefinition) -> tuple[str, ...]:

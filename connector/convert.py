@@ -224,7 +224,8 @@ def _own(name: str) -> Converter:
     try:
         made = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError):
-        raise ValueError(f"no function {name}; expected a dotted path that can be imported") from None
+        wanted = "expected a dotted path into a module beside the config, or an installed one"
+        raise ValueError(f"no function {name}; {wanted}") from None
     if not callable(made):
         raise ValueError(f"{name} is not a function")
 

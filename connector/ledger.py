@@ -31,7 +31,7 @@ _BOOKKEEPING = {
 class Entered:
     """The journal entry that is being applied: its stamp, and the page and stream it is about.
 
-    `read_at` is the vendor's time of reading in microseconds.
+    `read_at` is the vendor's time of reading in microseconds, `known_until` that of the last read of the whole stream.
     """
 
     source: str
@@ -40,6 +40,7 @@ class Entered:
     page: int | None
     read_at: int
     mapping: str
+    known_until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -488,6 +489,9 @@ class Ledger:
                 if last.origin == "reported":
                     return  # the report knows more than this reading
                 at, sequence = last.occurred_at, last.sequence + 1
+        whole = self.entered.known_until
+        if before is not None and whole is not None and whole < at:
+            after = whole if after is None else max(after, whole)  # then it was still as before
         if after is not None and after >= at:
             after = None
         origin, closed = "observed", row.get("closed_at")

@@ -21,7 +21,8 @@ def check(
 ) -> None:
     """Raise ConfigError for a subject nobody knows, and for parts that no value has in any period.
 
-    `staff` is the people file as it stands, beside what the snapshot has; `kinds` are those of the KPIs asked for;
+    Where nothing is known yet, as before the first sync, nothing is a slip.
+    `staff` is the people file as it stands; `kinds` are those of the KPIs asked for;
     `every` computes their values for all periods.
     """
     with Engine(snapshot, calendar, "XXX", staff, ()) as engine:
@@ -39,7 +40,8 @@ def _of_subject(engine: Engine, kinds: set[str], subject: str | None) -> Iterato
     if any(subject in names for names in known.values()) or engine.people.find(subject) or next(owners, None):
         return
     asked = [name for kind, names in known.items() if kind in kinds for name in names if name != NOBODY]
-    yield Fault("command line", 0, "--subject", f"nobody is known as {subject!r}; known: {listed(asked)}")
+    if asked:
+        yield Fault("command line", 0, "--subject", f"nobody is known as {subject!r}; known: {listed(asked)}")
 
 
 def _subjects(engine: Engine) -> dict[str, list[str]]:
@@ -61,7 +63,7 @@ def _of_parts(engine: Engine, by: Mapping[str, str], every: Callable[[], Sequenc
     for name, word in by.items():
         known = [str(getattr(stage, name)) for stage in engine.stages] if name in told else []
         known += [value.dimensions[name] for value in values if name in value.dimensions]
-        if word not in known:
+        if known and word not in known:
             yield Fault("command line", 0, "--by", f"no {name} is {word!r}; known: {listed(known)}")
 
 
@@ -69,4 +71,4 @@ def listed(names: Iterable[str]) -> str:
     """A few of the names, and how many more there are."""
     unique = list(dict.fromkeys(names))
     more = f" and {len(unique) - SHOWN} more" if len(unique) > SHOWN else ""
-    return (", ".join(unique[:SHOWN]) or "none yet") + more
+    return ", ".join(unique[:SHOWN]) + more

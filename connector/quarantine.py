@@ -73,8 +73,8 @@ def who() -> str:
 def _decide(store: Store, item: str, decision: str, reason: str | None) -> dict[str, Any]:
     with store.writing() as writing:
         subject = _existing(writing, item)
-        journal.decide(writing, f"quarantine_{decision}", subject, actor=who(), reason=reason)
-        table.settle(writing, subject, decision)
+        stamp = journal.decide(writing, f"quarantine_{decision}", subject, actor=who(), reason=reason)
+        table.settle(writing, subject, decision, stamp)
         row = table.find(writing.connection, subject)
         return _as_json(row) if row is not None else {}
 

@@ -160,6 +160,7 @@ class StreamRun:
     wait: float
     summary: StreamSummary = field(init=False)
     bug: BaseException | None = field(init=False, default=None)
+    known_until: int | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.summary = StreamSummary(self.source.name, self.stream.name)
@@ -180,6 +181,7 @@ class StreamRun:
             self._dry()
             return
         lease = self._lease()
+        self._state()
         try:
             if self.stream.complete and self.plan.mode in ("sync", "full"):
                 self._finish_accepted(lease)
@@ -223,7 +225,7 @@ class StreamRun:
             if self.stop():
                 self._stopped()
                 return
-        state = {"cursor": iso(micros(window.hi - self.settings.overlap))}
+        state = {"cursor": iso(micros(window.hi - self.settings.overlap)), "read_to": iso(micros(window.hi))}
         with self.store.writing() as writing:
             self._hold(writing, lease)
             self._save_cursor(writing, state, complete=True)
@@ -277,7 +279,7 @@ class StreamRun:
             self._hold(writing, lease)
             stamp = writing.stamp()
             self._land(writing, page, packed, stamp, applied_at=stamp)
-            entry = PageEntry(stamp, stamp, self.stream.name, micros(page.read_at), mapped)
+            entry = PageEntry(stamp, stamp, self.stream.name, micros(page.read_at), mapped, self.known_until)
             changes = journal.take_page(writing, self.mapping, entry)
             if state is not None:
                 self._save_cursor(writing, state, complete=False)
@@ -297,6 +299,7 @@ class StreamRun:
             stream=self.stream.name,
             run=self.run,
             read_at=micros(page.read_at),
+            known_until=self.known_until,
             full_pass=full_pass,
         )
 
@@ -306,6 +309,7 @@ class StreamRun:
             select(table.c.state).where(table.c.source == self.source.name, table.c.stream == self.stream.name)
         )
         state: dict[str, Any] = json.loads(found[0].state) if found else {}
+        self.known_until = _micros(_moment(state.get("read_to")))
         return state
 
     def _save_cursor(self, writing: Writing, state: dict[str, Any], *, complete: bool) -> None:
@@ -430,7 +434,7 @@ class StreamRun:
                 self._hold(writing, lease)
                 stamp = writing.stamp()
                 landing.mark_applied(writing, page.id, stamp)
-                entry = PageEntry(page.id, stamp, page.stream, page.read_at, mapped)
+                entry = PageEntry(page.id, stamp, page.stream, page.read_at, mapped, page.known_until)
                 changes = journal.take_page(writing, self.mapping, entry)
             self.summary.count(mapped, changes)
             self.progress(self.stream.name, len(mapped))
@@ -445,7 +449,8 @@ class StreamRun:
                 update(table).where(table.c.id == pass_id).values(state="applied", applied_at=stamp)
             )
             if not self.stream.cursor:  # where there is one, it is only moved by its own windows
-                self._save_cursor(writing, {"cursor": iso(row.started_at)}, complete=True)
+                began = iso(row.started_at)
+                self._save_cursor(writing, {"cursor": began, "read_to": began}, complete=True)
         self.summary.deleted += changes.deleted
         self.summary.cursor = self._state().get("cursor")
 

@@ -82,7 +82,7 @@ def _order(place: Place) -> list[str]:
 def _remove(data: Any, place: Place) -> None:
     *above, last = place
     for step in above:
-        data = data[step] if isinstance(data, list) or step in data else {}
+        data = data[int(step)] if isinstance(data, list) else data.get(step, {})
     if isinstance(data, list):
         del data[int(last)]
     else:

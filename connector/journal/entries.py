@@ -25,13 +25,17 @@ class Reads(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PageEntry:
-    """A page in the journal: its id, its place (`seen_at`), and its records, mapped."""
+    """A page in the journal: its id, its place (`seen_at`), and its records, mapped.
+
+    `known_until`: up to when the stream had been read as a whole before, on the vendor's clock.
+    """
 
     page: int
     seen_at: int
     stream: str
     read_at: int
     mapped: Sequence[Mapped]
+    known_until: int | None = None
 
 
 def take_page(writing: Writing, source_mapping: SourceMapping, entry: PageEntry) -> Changes:
@@ -53,7 +57,9 @@ def plan_page(connection: Connection, source_mapping: SourceMapping, entry: Page
         deals=deals,
         items=(stream, {record.key for record in entry.mapped}, _list_entities(source_mapping, stream)),
     )
-    entered = Entered(source, stream, entry.seen_at, entry.page, entry.read_at, source_mapping.version)
+    entered = Entered(
+        source, stream, entry.seen_at, entry.page, entry.read_at, source_mapping.version, entry.known_until
+    )
     ledger = Ledger(before, entered, source_mapping.pipelines, source_mapping.columns)
     for record in entry.mapped:
         if record.fault is None:

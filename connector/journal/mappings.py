@@ -51,7 +51,8 @@ def take_mapping(
         for page, indexes in _latest(writing.connection, source, source_mapping.source, stream, seen_at).items():
             mapped = map_page(writing.connection, source, source_mapping, page.id, stream)
             mapped = [record for record in mapped if record.index in indexes]
-            changes = take_page(writing, source_mapping, PageEntry(page.id, seen_at, stream, page.read_at, mapped))
+            entry = PageEntry(page.id, seen_at, stream, page.read_at, mapped, page.known_until)
+            changes = take_page(writing, source_mapping, entry)
             made.add(mapped, changes)
             total.changed += changes.changed + changes.new
             total.deleted += changes.deleted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, delete, select
@@ -74,7 +75,8 @@ def _again_mapping(
 ) -> Callable[[], None]:
     def take() -> None:
         first = row.name not in in_force
-        in_force[row.name] = load_mapping(row.path, bytes(row.content), row.name, json.loads(row.settings))
+        loaded = load_mapping(row.path, bytes(row.content), row.name, json.loads(row.settings))
+        in_force[row.name] = replace(loaded, version=row.version)  # as it was named then, whatever we would name it now
         take_mapping(writing, source, in_force[row.name], row.seen_at, first=first)
 
     return take
@@ -86,7 +88,9 @@ def _again_page(
     def take() -> None:
         source_mapping = in_force[page.source]
         mapped = map_page(writing.connection, source, source_mapping, page.id, page.stream)
-        entry = PageEntry(page.id, page.applied_at or page.id, page.stream, page.read_at, mapped)
+        entry = PageEntry(
+            page.id, page.applied_at or page.id, page.stream, page.read_at, mapped, page.known_until
+        )
         take_page(writing, source_mapping, entry)
 
     return take
@@ -108,6 +112,6 @@ def _again_decision(
         if row.action == "quarantine_retry":
             retry(writing, sources[subject["source"]], in_force[subject["source"]], subject, row.seen_at)
         else:
-            quarantine.settle(writing, subject, row.action.removeprefix("quarantine_"))
+            quarantine.settle(writing, subject, row.action.removeprefix("quarantine_"), row.seen_at)
 
     return take

@@ -36,7 +36,7 @@ class Packed:
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """A landed page, without its bodies. `read_at` is the vendor's time of reading, in microseconds."""
+    """A landed page, without its bodies. `read_at` and `known_until` are the vendor's time, in microseconds."""
 
     id: int
     applied_at: int | None
@@ -44,6 +44,7 @@ class Landed:
     stream: str
     run: str
     read_at: int
+    known_until: int | None
 
 
 def pack(exchanges: Sequence[Exchange]) -> Packed:
@@ -88,6 +89,7 @@ def land(
     stream: str,
     run: str,
     read_at: int,
+    known_until: int | None = None,
     full_pass: str | None = None,
 ) -> None:
     """Write a page and those of its bodies that are not there yet."""
@@ -102,6 +104,7 @@ def land(
             "run": run,
             "pass": full_pass,
             "read_at": read_at,
+            "known_until": known_until,
             "exchanges": packed.exchanges,
         },
     )
@@ -141,10 +144,15 @@ def body(connection: Connection, name: str) -> bytes:
     return zstd.decompress(bytes(content))
 
 
+def _landed() -> list[Any]:
+    table = tables.page
+    return [table.c[name] for name in ("id", "applied_at", "source", "stream", "run", "read_at", "known_until")]
+
+
 def page(connection: Connection, number: int) -> Landed:
     """The landed page of that id."""
     table = tables.page
-    query = select(table.c.id, table.c.applied_at, table.c.source, table.c.stream, table.c.run, table.c.read_at)
+    query = select(*_landed())
     return Landed(*connection.execute(query.where(table.c.id == number)).one())
 
 
@@ -153,7 +161,7 @@ def pages(
 ) -> Iterator[Landed]:
     """Landed pages in order: of one source as applied up to `before`, or those a full pass holds."""
     table = tables.page
-    query = select(table.c.id, table.c.applied_at, table.c.source, table.c.stream, table.c.run, table.c.read_at)
+    query = select(*_landed())
     if source is not None:
         query = query.where(table.c.source == source)
     if full_pass is not None:

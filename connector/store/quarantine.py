@@ -1,7 +1,8 @@
 """Records that cannot be used, with the reason. The record itself stays in landing; here is only where it stands.
 
 States: open; accepted (no finding until the record changes); dropped (a person said it is not needed; the same until
-the record changes); mended.
+the record changes); mended. Each time a record is set aside anew is a row of its own, from `first_seen_at` until
+`seen_at` (still open: without end), so that what was set aside at a past instant stays known.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, or_, select, update
 
 from connector.ledger import Changes, is_older
 from connector.model import Mapped, canonical_json
@@ -34,7 +35,8 @@ def record(writing: Writing, source: str, entry: PageEntry, changes: Changes) ->
     if not reasons and writing.execute(select(func.count()).select_from(table).where(mine)).scalar_one() == 0:
         return 0
     keys = {mapped.key for mapped in entry.mapped}
-    known = {row["record_key"]: dict(row) for row in writing.execute(select(table).where(mine)).mappings()}
+    told = writing.execute(select(table).where(mine).order_by(table.c.first_seen_at)).mappings()
+    known = {row["record_key"]: dict(row) for row in told}
     known = {key: row for key, row in known.items() if key in keys}
     shown: set[str] = set()
     for mapped in entry.mapped:
@@ -62,16 +64,17 @@ def _put(
         "seen_at": entry.seen_at,
         "modified": mapped.modified,
     }
-    if held is None:
+    unchanged = held is not None and held["content"] == content
+    if held is not None and unchanged and held["state"] in ("accepted", "dropped"):
+        return held
+    if held is None or (held["state"] != "open" and held["first_seen_at"] != entry.seen_at):
         key = {"source": source, "stream": entry.stream, "record_key": mapped.key}
         made = {**key, **values, "state": "open", "first_seen_at": entry.seen_at}
         writing.execute(quarantine.insert(), made)
         return made
-    unchanged = held["content"] == content
-    if unchanged and held["state"] != "mended" and (held["reason"], held["modified"]) == (reason, mapped.modified):
+    if unchanged and held["state"] == "open" and (held["reason"], held["modified"]) == (reason, mapped.modified):
         return held
-    settled = held["state"] in ("accepted", "dropped") and unchanged
-    return _set(writing, held, {**values, "state": held["state"] if settled else "open"})
+    return _set(writing, held, {**values, "state": "open"})
 
 
 def _digest(mapped: Mapped) -> str:
@@ -82,21 +85,24 @@ def _digest(mapped: Mapped) -> str:
 
 def _set(writing: Writing, held: Mapping[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     table = quarantine
-    writing.execute(update(table).where(*[table.c[name] == held[name] for name in KEY]).values(**values))
+    same = [table.c[name] == held[name] for name in (*KEY, "first_seen_at")]
+    writing.execute(update(table).where(*same).values(**values))
     return {**held, **values}
 
 
 def find(connection: Connection, subject: Mapping[str, Any]) -> Row[Any] | None:
-    """The item of that source, stream and record key."""
+    """The item of that source, stream and record key; the latest, if it was set aside several times."""
     table = quarantine
-    return connection.execute(select(table).where(*[table.c[name] == subject[name] for name in KEY])).one_or_none()
+    mine = [table.c[name] == subject[name] for name in KEY]
+    return connection.execute(select(table).where(*mine).order_by(table.c.first_seen_at.desc()).limit(1)).one_or_none()
 
 
-def settle(writing: Writing, subject: Mapping[str, Any], decision: str) -> None:
-    """A person's decision: `accept` or `drop`."""
+def settle(writing: Writing, subject: Mapping[str, Any], decision: str, at: int) -> None:
+    """A person's decision, `accept` or `drop`, from `at` on."""
     row = find(writing.connection, subject)
     if row is not None:
-        _set(writing, dict(row._mapping), {"state": {"accept": "accepted", "drop": "dropped"}[decision]})
+        ended = {"seen_at": at} if row.state == "open" else {}
+        _set(writing, dict(row._mapping), {"state": {"accept": "accepted", "drop": "dropped"}[decision], **ended})
 
 
 def open_items(connection: Connection, source: str | None = None, stream: str | None = None) -> list[Row[Any]]:
@@ -108,6 +114,17 @@ def open_items(connection: Connection, source: str | None = None, stream: str | 
     if stream is not None:
         query = query.where(table.c.stream == stream)
     return list(connection.execute(query).all())
+
+
+def withheld(connection: Connection, as_of: int) -> list[tuple[str, str]]:
+    """The (source, pipeline id) of pipelines that had a record in a stage nobody mapped, as known at `as_of`."""
+    table = quarantine
+    query = select(table.c.source, table.c.pipeline).where(
+        table.c.pipeline.is_not(None),
+        table.c.first_seen_at <= as_of,
+        or_(table.c.state == "open", table.c.seen_at > as_of),
+    )
+    return [(row.source, row.pipeline) for row in connection.execute(query.distinct())]
 
 
 def clear(writing: Writing) -> None:

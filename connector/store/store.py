@@ -119,7 +119,7 @@ class Store:
         with self.writing() as writing:
             now = micros(self.clock.now())
             row = writing.execute(select(table).where(table.c.name == name)).one_or_none()
-            if row and row.holder and row.expires_at > now and is_alive(row.holder):
+            if row and row.holder and row.expires_at > now and _is_held(row.holder):
                 raise Busy(f"{name} is being worked on by {row.holder}")
             fence = (row.fence if row else 0) + 1
             values = {"holder": holder, "fence": fence, "expires_at": now + LEASE_SECONDS * 1_000_000}
@@ -127,6 +127,7 @@ class Store:
                 writing.execute(update(table).where(table.c.name == name).values(**values))
             else:
                 writing.execute(table.insert(), {"name": name, **values})
+        _HELD.add(holder)
         return Lease(name, holder, fence)
 
     def hold(self, writing: Writing, lease: Lease) -> None:
@@ -146,6 +147,7 @@ class Store:
 
     def release(self, lease: Lease) -> None:
         """Give the lease back; the fence stays, so it never falls."""
+        _HELD.discard(lease.holder)
         table = tables.lease
         with self.writing() as writing:
             writing.execute(
@@ -153,6 +155,14 @@ class Store:
                 .where(table.c.name == lease.name, table.c.fence == lease.fence)
                 .values(holder=None, expires_at=0)
             )
+
+
+_HELD: set[str] = set()  # holders of this process that still work: a lease that a failed store kept is nobody's
+
+
+def _is_held(holder: str) -> bool:
+    mine = holder.startswith(f"{this_process()}/")
+    return holder in _HELD if mine else is_alive(holder)
 
 
 def this_process() -> str:

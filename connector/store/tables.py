@@ -154,7 +154,9 @@ clock = Table("clock", metadata, Column("one", Integer, primary_key=True), _inst
 
 body = Table("body", metadata, _text("hash", key=True), Column("content", LargeBinary, nullable=False), _count("size"))
 
-page = Table(  # id = the stamp of its landing; applied_at = its place in the journal, null while held by a full pass
+# id = the stamp of its landing; applied_at = its place in the journal, null while held by a full pass; known_until = up
+# to when (vendor's time) the stream had been read as a whole before: what the page shows as changed happened later
+page = Table(
     "page",
     metadata,
     _instant("id", key=True),
@@ -164,6 +166,7 @@ page = Table(  # id = the stamp of its landing; applied_at = its place in the jo
     _text("run"),
     _text("pass", null=True),
     _instant("read_at"),
+    _instant("known_until", null=True),
     _text("exchanges"),
     Index("page_applied", "applied_at"),
     Index("page_pass", "pass"),
@@ -250,14 +253,14 @@ quarantine = Table(  # state: open, accepted (no finding until the record change
     _text("source", key=True),
     _text("stream", key=True),
     _text("record_key", key=True),
+    _instant("first_seen_at", key=True),  # each time it is set aside anew is a row of its own
     _instant("page"),
     Column("record_index", Integer, nullable=False),
     _text("pipeline", null=True),
     _text("reason"),
     _text("content", null=True),  # a hash of the record
     _text("state"),
-    _instant("first_seen_at"),
-    _instant("seen_at"),
+    _instant("seen_at"),  # when it was last seen so; of one that is no longer open, when it ended
     _instant("modified", null=True),
 )
 

@@ -181,7 +181,7 @@ class Timeline:
             return {"hubspot_owner_id": rng.choice(others)}
         if chance < 0.4 and deal.properties.get("amount"):
             factor = Decimal(rng.randrange(85, 125)) / 100
-            return {"amount": f"{(Decimal(deal.properties['amount']) * factor).quantize(Decimal(1)):f}"}
+            return {"amount": f"{(Decimal(str(deal.properties['amount'])) * factor).quantize(Decimal(1)):f}"}
         if chance < 0.5:
             return {"dealstage": pipeline.lost, "closed_lost_reason": rng.choice(("price", "competitor", "no budget"))}
         if chance < 0.56 and index > 0:

@@ -129,6 +129,16 @@ def test_a_kpi_table_says_what_was_left_out_and_withheld(capsys: pytest.CaptureF
     assert "An 5.00 2 without amount left out, 1 without exchange rate left out" in said
 
 
+def test_a_weighted_pipeline_may_lack_a_rate_or_a_probability(capsys: pytest.CaptureFixture[str]) -> None:
+    left_out = {"amount": "0", "rate": "3", "duration": "0"}
+    kpis.tables(console(), [kpi("5.00", metric="weighted_pipeline", left_out=left_out)])
+    assert "3 without rate or probability left out" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_small_landing_is_not_nothing() -> None:
+    assert [tables.size(count) for count in (0, 1, 4_200, 3_456_789)] == ["0 kB", "1 kB", "5 kB", "3.5 MB"]
+
+
 def test_an_age_has_its_two_largest_units() -> None:
     assert [tables.age(seconds) for seconds in (None, 0.4, 61, 266_400)] == ["", "0 s", "1 min 1 s", "3 d 2 h"]
 

@@ -92,9 +92,10 @@ def test_money_is_exact(amount: Decimal) -> None:
     assert Decimal(made("money", str(amount))) / 10_000 == amount
 
 
-@given(st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1), timezones=st.just(HANOI)))  # noqa: DTZ001
-def test_an_instant_survives_its_text(instant: datetime) -> None:
-    assert moment(made("datetime", instant.isoformat())) == instant
+@given(st.integers(-(2**50), 2**52))
+def test_an_instant_survives_its_text(units: int) -> None:
+    instant = moment(units).astimezone(HANOI)
+    assert moment(made("datetime", instant.isoformat())) == instant.astimezone(UTC)  # else none equals one of a fold
 
 
 def test_a_function_of_the_user_s_own_is_called_and_may_refuse() -> None:

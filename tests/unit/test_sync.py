@@ -35,7 +35,8 @@ def later(world: World, minutes: float = 60) -> float:
 
 def test_the_cursor_becomes_the_window_s_end_minus_the_overlap_never_the_largest_value(world: World) -> None:
     world.pull(world.memory({"deals": [deal(1, 10)]}), overlap=15)
-    assert world.cursor("deals") == {"cursor": t(NOW - 15).replace("+00:00", "Z")}
+    until = {"cursor": t(NOW - 15).replace("+00:00", "Z"), "read_to": t(NOW).replace("+00:00", "Z")}
+    assert world.cursor("deals") == until
 
 
 def test_the_window_is_fixed_at_its_start_and_includes_both_ends(world: World) -> None:

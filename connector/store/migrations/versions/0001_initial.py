@@ -532,6 +532,7 @@ def upgrade() -> None:
         sa.Column("run", sa.Text(), nullable=False),
         sa.Column("pass", sa.Text(), nullable=True),
         sa.Column("read_at", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("known_until", sa.BigInteger(), autoincrement=False, nullable=True),
         sa.Column("exchanges", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
@@ -603,16 +604,16 @@ def upgrade() -> None:
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("stream", sa.Text(), nullable=False),
         sa.Column("record_key", sa.Text(), nullable=False),
+        sa.Column("first_seen_at", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("page", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("record_index", sa.Integer(), nullable=False),
         sa.Column("pipeline", sa.Text(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("content", sa.Text(), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("first_seen_at", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("seen_at", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("modified", sa.BigInteger(), autoincrement=False, nullable=True),
-        sa.PrimaryKeyConstraint("source", "stream", "record_key"),
+        sa.PrimaryKeyConstraint("source", "stream", "record_key", "first_seen_at"),
     )
     op.create_table(
         "receipt",
