@@ -135,10 +135,12 @@ class App:
         return Answer(stops.list_stops(self.here.store))
 
     def accept_stop(self, stop: str, reason: str | None = None) -> Answer:
-        """The answer was right; the next sync applies it."""
-        from connector import quarantine, stops
+        """The answer was right: it is applied, the KPIs are computed and delivered."""
+        from connector import jobs, quarantine, stops
 
-        return Answer(stops.accept(self.here.store, stop, actor=quarantine.who(), reason=reason))
+        accepted = stops.accept(self.here.store, stop, actor=quarantine.who(), reason=reason)
+        answer = jobs.run_accepted(self.here, accepted["source"], accepted["stream"])
+        return Answer({**accepted, "run": answer.value["run"], "status": answer.value["status"]}, answer.exit_code)
 
     def refuse_stop(self, stop: str, reason: str) -> Answer:
         """The answer was wrong; nothing of it is applied."""

@@ -25,6 +25,8 @@ PATIENCE = 300.0  # seconds to wait for another run's computation or delivery: i
 def refresh(here: Installation, *, wait: float = PATIENCE) -> Changes:
     """Compute every KPI for every period and store what changed. Raises Busy when another run does so for too long."""
     definitions = here.config.kpis
+    if not definitions and not kpi_store.current(here.store):
+        return Changes(0, 0, 0, 0)
     lease = _lease(here, wait)
     try:
         with open_snapshot(here.config.store) as snapshot:

@@ -50,6 +50,16 @@ def run_resync(
         return job.finish()
 
 
+def run_accepted(here: Installation, source: str, stream: str) -> Answer:
+    """Apply what a person accepted of a stopped full pass, compute, deliver; the source is not asked."""
+    with started(here, "stops", silent, never, dry_run=False) as job:
+        job.pull({source: Plan("accepted", [stream])})
+        job.compute()
+        unscheduled = [name for name, one in here.config.destinations.items() if one.schedule is None]
+        job.deliver(unpaused(job, unscheduled, named=False))
+        return job.finish()
+
+
 def run_from_landing(
     here: Installation, source: str, streams: Sequence[str] | None = None, *, reason: str | None = None,
     progress: Progress = silent, stop: Stop = never,

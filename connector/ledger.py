@@ -18,7 +18,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from connector.model import CHOICES, ENTITIES, STAGE, Entry, Mapped, Pipeline, Reported, Value, canonical_json
+from connector.model import (
+    CHOICES,
+    ENTITIES,
+    RATIO_SCALE,
+    STAGE,
+    Entry,
+    Mapped,
+    Pipeline,
+    Reported,
+    Value,
+    canonical_json,
+)
 
 CHANGES = CHOICES["deal_change", "field"]
 _BOOKKEEPING = {
@@ -85,13 +96,15 @@ class Before:
     """What is current for the rows a page touches.
 
     `items`: rows made of list items, by (entity, record key). `stamps`: the newest modified stamp of each of the
-    stream's records that was taken in.
+    stream's records that was taken in. `shares`: the current deal_owner rows of a deal (`source:id`), from any source,
+    by (source, id).
     """
 
     rows: dict[tuple[str, str], Row] = field(default_factory=dict)
     facts: dict[str, dict[str, list[Fact]]] = field(default_factory=dict)
     items: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     stamps: dict[str, int] = field(default_factory=dict)
+    shares: dict[str, dict[tuple[str, str], Row]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -156,6 +169,7 @@ class Ledger:
             self._apply_old(record)
             return
         conflict = next((reason for entry in record.entries if (reason := self._conflict(entry))), None)
+        conflict = conflict or self._overshared(record)
         if conflict:
             self.changes.rejected[record.index] = conflict
             return
@@ -193,6 +207,27 @@ class Ledger:
                 if shared:
                     names = ", ".join(sorted(shared))
                     return f"{entry.entity} {names}: filled by stream {stream} for the same row; give the keys a prefix"
+        return None
+
+    def _overshared(self, record: Mapped) -> str | None:
+        """Shares of one deal that would add up to more than 1 at some time, with those told elsewhere."""
+        mine = [entry for entry in record.entries if entry.entity == "deal_owner" and not entry.absent]
+        for deal in {str(entry.fields.get("deal")) for entry in mine}:
+            rows = {
+                key: row for key, row in self.before.shares.get(deal, {}).items()
+                if row["gone"] is None and not (row["item"] is not None and row["record_key"] == record.key)
+            }
+            for entry in mine:
+                if str(entry.fields.get("deal")) == deal:
+                    rows[self.entered.source, entry.id] = {"from_at": None, **entry.fields}
+            for moment in {row["from_at"] for row in rows.values()}:
+                held: dict[str, tuple[int, int]] = {}
+                for row in rows.values():
+                    since = _since(row)
+                    if since <= (moment or _ALWAYS) and since >= held.get(row["owner"], (_ALWAYS, 0))[0]:
+                        held[row["owner"]] = since, row["share"] or 0
+                if sum(share for _, share in held.values()) > RATIO_SCALE:
+                    return "deal_owner.share: the shares of one deal add up to more than 1"
         return None
 
     # --- versions ----------------------------------------------------------------------------------------------------
@@ -272,6 +307,8 @@ class Ledger:
         self.changes.rows[*key, seen_at] = made  # of several at one instant only the last counts
         self.changes.touched.pop(key, None)
         self.before.rows[key] = made
+        if key[0] == "deal_owner":
+            self.before.shares.setdefault(str(made.get("deal")), {})[entered.source, key[1]] = made
         if item is not None:
             self.before.items.setdefault((key[0], record.key), set()).add(key[1])
         return made
@@ -509,6 +546,13 @@ class Ledger:
     ) -> Fact:
         reported = Reported(row["id"], timeline, value, at, 0, None, None, row["seen_at"])
         return replace(self._fact_of(record, reported), origin=origin, occurred_after=after)
+
+
+_ALWAYS = -(2**62)
+
+
+def _since(row: Row) -> int:
+    return _ALWAYS if row["from_at"] is None else int(row["from_at"])
 
 
 def _explained(fact: Fact, chain: list[Fact], oldest: int) -> bool:

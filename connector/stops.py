@@ -33,7 +33,7 @@ def list_stops(store: Store) -> list[dict[str, Any]]:
 
 
 def accept(store: Store, stop: str, *, actor: str, reason: str | None = None) -> dict[str, Any]:
-    """The pass is right: the next sync of its source applies it. Raises ConfigError for an unknown stop."""
+    """The pass is right: a run in mode `accepted`, or the next sync, applies it. ConfigError for an unknown stop."""
     with store.writing() as writing:
         row = _open(writing, stop)
         stamp = journal.decide(writing, "stop_accept", {"stop": stop}, actor=actor, reason=reason)

@@ -28,7 +28,7 @@ from connector.ports import Clock, Page, Source, Stream, Window
 from connector.store import landing, tables
 from connector.store.store import Lease, Store, Writing
 
-Mode = Literal["sync", "window", "ids", "full"]
+Mode = Literal["sync", "window", "ids", "full", "accepted"]
 BUSY = 75
 
 
@@ -43,7 +43,8 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to read. `streams` None = all that are mapped; window: [since, until]; ids: by stream; full: everything."""
+    """What to read. `streams` None = all that are mapped; window: [since, until]; ids: by stream; full: everything;
+    accepted: only what a person has accepted of earlier full passes."""
 
     mode: Mode = "sync"
     streams: Sequence[str] | None = None
@@ -183,8 +184,10 @@ class StreamRun:
         lease = self._lease()
         self._state()
         try:
-            if self.stream.complete and self.plan.mode in ("sync", "full"):
+            if self.stream.complete and self.plan.mode in ("sync", "full", "accepted"):
                 self._finish_accepted(lease)
+            if self.plan.mode == "accepted":
+                return
             full = self.plan.mode == "full" or (self.plan.mode == "sync" and not self.stream.cursor)
             if full and self.stream.complete:
                 self._full_pass(lease)
@@ -244,11 +247,16 @@ class StreamRun:
 
     def _aside(self, lease: Lease) -> None:
         """A resync: an older window, named records or everything, without touching the cursor."""
+        missing = dict.fromkeys(self.plan.ids.get(self.stream.name, ()))
         for page in self._pages_aside():
-            self._take(page, lease, None)
+            for record in self._take(page, lease, None):
+                missing.pop(record.key, None)
             if self.stop():
                 self._stopped()
                 return
+        if missing:
+            self.summary.status, self.summary.exit_code = "findings", 1
+            self.summary.error = f"the source shows no record {', '.join(missing)}"
 
     def _pages_aside(self) -> Iterator[Page]:
         name = self.stream.name
@@ -271,8 +279,8 @@ class StreamRun:
         name = self.stream.name
         return list(self.mapping.apply(name, self.source.records(name, page.exchanges)))
 
-    def _take(self, page: Page, lease: Lease, state: dict[str, Any] | None) -> None:
-        """Land a page, apply it, and move the position: one transaction."""
+    def _take(self, page: Page, lease: Lease, state: dict[str, Any] | None) -> list[Mapped]:
+        """Land a page, apply it, and move the position: one transaction. Gives its records."""
         self.summary.requests += len(page.exchanges)
         mapped, packed = self._map(page), landing.pack(page.exchanges)
         with self.store.writing() as writing:
@@ -285,6 +293,7 @@ class StreamRun:
                 self._save_cursor(writing, state, complete=False)
         self.summary.count(mapped, changes)
         self.progress(self.stream.name, len(mapped))
+        return mapped
 
     def _land(
         self, writing: Writing, page: Page, packed: landing.Packed, stamp: int, *, applied_at: int | None,

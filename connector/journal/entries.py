@@ -56,6 +56,11 @@ def plan_page(connection: Connection, source_mapping: SourceMapping, entry: Page
         rows=keys,
         deals=deals,
         items=(stream, {record.key for record in entry.mapped}, _list_entities(source_mapping, stream)),
+        shared={
+            str(made.fields["deal"])
+            for record in entry.mapped for made in record.entries
+            if made.entity == "deal_owner" and not made.absent
+        },
     )
     entered = Entered(
         source, stream, entry.seen_at, entry.page, entry.read_at, source_mapping.version, entry.known_until

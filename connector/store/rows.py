@@ -26,11 +26,12 @@ def load(
     rows: Iterable[tuple[str, str]],
     deals: Collection[str],
     items: tuple[str, Collection[str], Collection[str]] = ("", (), ()),
+    shared: Collection[str] = (),
 ) -> Before:
     """What is current for these rows, and the past of these deals.
 
     `items` = (stream, record keys, entities that lists make): those records' stamps, and the rows that their list items
-    have made.
+    have made. `shared`: deals (as `source:id`) whose shares are wanted.
     """
     before = Before()
     wanted: dict[str, set[str]] = {}
@@ -45,6 +46,8 @@ def load(
     for entity, ids in wanted.items():
         for row in current(connection, entity, source, ids):
             before.rows[entity, row["id"]] = row
+    for row in _shares(connection, shared):
+        before.shares.setdefault(row["deal"], {})[row["source"], row["id"]] = row
     for table in (stage_transition, deal_change):
         for fact in _facts(connection, table, source, deals):
             before.facts.setdefault(fact.deal, {}).setdefault(fact.timeline, []).append(fact)
@@ -58,6 +61,14 @@ def current(connection: Connection, entity: str, source: str, ids: Iterable[str]
         query = select(table).where(
             table.c.source == source, table.c.id.in_(chunk), table.c.replaced_at.is_(None)
         )
+        for row in connection.execute(query).mappings():
+            yield dict(row)
+
+
+def _shares(connection: Connection, deals: Collection[str]) -> Iterator[Row]:
+    table = LEDGER["deal_owner"]
+    for chunk in _chunks(deals):
+        query = select(table).where(table.c.deal.in_(chunk), table.c.replaced_at.is_(None))
         for row in connection.execute(query).mappings():
             yield dict(row)
 
