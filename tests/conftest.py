@@ -60,7 +60,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """An emptied `tests.properties.world.World`; the test runs once on each kind of store, made once for all tests."""
     from tests.properties.world import MAPPING, World
 
@@ -73,7 +73,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
                 connection.execute("CREATE DATABASE world")
             url = f"postgresql+psycopg://postgres@/world?host={socket}"
         _WORLDS[request.param] = World(url)
-    yield _WORLDS[request.param].fresh(MAPPING)
+    return _WORLDS[request.param].fresh(MAPPING)
 
 
 _WORLDS: dict[str, Any] = {}

@@ -262,7 +262,7 @@ def test_an_empty_store_has_zero_and_no_data(tmp_path: Path) -> None:
 
 
 def test_the_pipeline_of_a_past_month_has_the_amount_and_probability_of_its_end(build: Build) -> None:
-    """800 at 30 % until 10 February, then 1,000 at 60 %, won in March (100 %): a stock is what it was at its instant."""
+    """800 at 30 % until 10 February, then 1,000 at 60 %, won in March (100 %): a stock is of its instant."""
     changes = [
         {"deal": "1", "field": field, "occurred_at": day(text), "new": new}
         for field, text, new in (
