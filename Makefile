@@ -21,10 +21,10 @@ imports: $(READY)
 	$(BIN)/lint-imports
 
 unit: $(READY)
-	$(BIN)/pytest -m "not long" -q
+	$(BIN)/pytest -m "not long" -q -n 2 --dist loadfile
 
 test-long: $(READY)  ## the long proofs: up to an hour on two cores
-	$(BIN)/pytest -m long -q
+	$(BIN)/pytest -m long -q -n 2 --dist load
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
