@@ -219,13 +219,14 @@ class Ledger:
             }
             for entry in mine:
                 if str(entry.fields.get("deal")) == deal:
-                    rows[self.entered.source, entry.id] = {"from_at": None, **entry.fields}
-            for moment in {row["from_at"] for row in rows.values()}:
+                    rows[self.entered.source, entry.id] = entry.fields
+            for moment in {row.get("from_at") for row in rows.values()}:
                 held: dict[str, tuple[int, int]] = {}
                 for row in rows.values():
                     since = _since(row)
-                    if since <= (moment or _ALWAYS) and since >= held.get(row["owner"], (_ALWAYS, 0))[0]:
-                        held[row["owner"]] = since, row["share"] or 0
+                    owner = str(row.get("owner"))
+                    if since <= (_ALWAYS if moment is None else moment) and since >= held.get(owner, (_ALWAYS, 0))[0]:
+                        held[owner] = since, row.get("share") or 0
                 if sum(share for _, share in held.values()) > RATIO_SCALE:
                     return "deal_owner.share: the shares of one deal add up to more than 1"
         return None
@@ -530,7 +531,7 @@ class Ledger:
         if before is not None and whole is not None and whole < at:
             after = whole if after is None else max(after, whole)  # then it was still as before
         if after is not None and after >= at:
-            after = None
+            after = at - 1  # at the same instant as what was known before: nothing older can explain it
         origin, closed = "observed", row.get("closed_at")
         if timeline == STAGE and closed is not None and self._kind(value) != "open" and (after or 0) < closed <= at:
             origin, at, after = "field", closed, None
@@ -552,7 +553,8 @@ _ALWAYS = -(2**62)
 
 
 def _since(row: Row) -> int:
-    return _ALWAYS if row["from_at"] is None else int(row["from_at"])
+    since = row.get("from_at")
+    return _ALWAYS if since is None else int(since)
 
 
 def _explained(fact: Fact, chain: list[Fact], oldest: int) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from sqlalchemy import delete, insert, select
 
 from connector import journal, sync
@@ -22,10 +22,10 @@ from connector.sync import Plan, StreamSummary
 from connector.testing import FakeClock, MemorySource, context
 
 LAW = settings(
-    max_examples=50, deadline=None, derandomize=True,
+    max_examples=50, deadline=None, derandomize=True, phases=(Phase.explicit, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # a fixed sample: the laws are proven, not searched, in every run
-SEARCH = settings(LAW, max_examples=1500, derandomize=False)  # the long proof looks where nobody looked yet
+SEARCH = settings(LAW, max_examples=1500, derandomize=False, phases=tuple(Phase))  # the long proof looks where nobody looked yet
 
 PIPELINES = """\
 pipelines:
