@@ -419,7 +419,8 @@ class Ledger:
     def _supersede(self, deal: str, timeline: str, facts: list[Reported], until: int | None) -> None:
         """Observed facts in the window the report covers give way to it; those it does not explain are flagged.
 
-        A list covers its oldest item to the time of reading (`until`), a row the gap since the reported fact before it.
+        A list covers its oldest item to the time of reading (`until`), a row the gap since the one before it: all of
+        them, in whatever order they came, from the first to the last.
         """
         known = self._timeline(deal, timeline)
         chain = sorted((fact for fact in known if fact.origin == "reported"), key=lambda fact: fact.order)
@@ -428,8 +429,8 @@ class Ledger:
             newest = until
             self._covered[deal, timeline] = oldest, newest
         else:
-            newest = max(fact.occurred_at for fact in facts)
-            oldest = max((fact.occurred_at for fact in chain if fact.occurred_at < oldest), default=oldest)
+            told = [fact.occurred_at for fact in chain if fact.item is None]
+            oldest, newest = min(told), max(told)
         for fact in [fact for fact in known if fact.origin != "reported"]:
             if _explained(fact, chain, oldest):
                 self._end(fact)

@@ -10,7 +10,7 @@ from connector.store import quarantine, tables
 from connector.store import store as store_module
 from connector.store.store import Store
 from connector.sync import Plan
-from tests.properties.world import MAPPING, World, deal, page
+from tests.properties.world import MAPPING, World, deal, move, page
 
 SHARES = MAPPING + """\
   - {entity: deal_owner, stream: shares, key: id, fields: {deal: deal, owner: owner, share: share, from_at: from}}
@@ -89,3 +89,18 @@ def test_a_lease_that_a_failed_store_kept_is_free_for_the_same_process(store_url
     store_module._HELD.discard(lease.holder)  # what `release` does before it meets a database that is gone
     again = Store.open(store_url, world.clock).acquire("crm/deals")
     assert again.fence == lease.fence + 1
+
+
+def test_rows_of_a_stream_of_its_own_cover_the_same_time_in_whatever_order_they_come(world: World) -> None:
+    """B at 300 before W at 70: the gap between them is covered all the same, and a repeat adds nothing."""
+    for stage, minute in (("A", 106), ("L", 208), ("C", 238)):
+        world.take(page("deals", [deal(2, minute, stage)], minute + 1))
+    rows = [move(2, "B", 300), move(2, "W", 70)]
+    world.take(page("moves", rows, 310))
+    world.take(page("moves", [move(2, "B", 161)], 311))
+    counts = world.counts()
+    world.take(page("moves", rows, 312))
+    assert world.counts() == counts
+    moves = tables.stage_transition
+    query = select(moves.c.to_stage, moves.c.flagged).where(moves.c.origin == "observed", moves.c.replaced_at.is_(None))
+    assert sorted(map(tuple, world.store.rows(query))) == [("C", 1), ("L", 1)]
