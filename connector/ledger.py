@@ -429,7 +429,7 @@ class Ledger:
             newest = until
             self._covered[deal, timeline] = oldest, newest
         else:
-            told = [fact.occurred_at for fact in chain if fact.item is None]
+            told = {fact.occurred_at for fact in chain if fact.item is None} | {fact.occurred_at for fact in facts}
             oldest, newest = min(told), max(told)
         for fact in [fact for fact in known if fact.origin != "reported"]:
             if _explained(fact, chain, oldest):
