@@ -25,7 +25,7 @@ def check(
     `staff` is the people file as it stands; `kinds` are those of the KPIs asked for;
     `every` computes their values for all periods.
     """
-    with Engine(snapshot, calendar, "XXX", staff, ()) as engine:
+    with Engine(snapshot, calendar, "XXX", staff, ()) as engine:  # ISO 4217: no currency, since only names are asked
         faults = [*_of_subject(engine, set(kinds), subject), *_of_parts(engine, by, every)]
     if faults:
         raise ConfigError(faults)

@@ -130,6 +130,7 @@ class _Reader:
             return None
         data = {key: value for key, value in data.items() if value is not None}  # a key whose entries are all comments
         keys = self.model(ConfigKeys, data, ())
+        # values that stand for the required keys which are faulty; XXX is ISO 4217's "no currency"
         sound = keys or self.sound(ConfigKeys, data, {"timezone": "UTC", "currency": "XXX", "sources": {"none": {}}})
         self.beside.zone = sound.timezone if sound else self.beside.zone
         sources = {name: self.source(name, sound) for name in self.names("sources")}
