@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
 
-.PHONY: demo test test-long lint types imports unit lock clean
+.PHONY: demo test test-long bench lint types imports unit lock clean
 
 demo: $(READY)  ## a fake CRM and a fake HR system, six monthly syncs, the KPI table
 	$(BIN)/connector demo
@@ -12,7 +12,7 @@ demo: $(READY)  ## a fake CRM and a fake HR system, six monthly syncs, the KPI t
 test: $(READY) lint types imports unit  ## all checks, as CI runs them
 
 lint: $(READY)
-	$(BIN)/ruff check connector adapters tests
+	$(BIN)/ruff check connector adapters tests benchmarks
 
 types: $(READY)
 	$(BIN)/mypy
@@ -25,6 +25,9 @@ unit: $(READY)
 
 test-long: $(READY)  ## the long proofs: up to an hour on two cores
 	$(BIN)/pytest -m long -q -n 2 --dist load
+
+bench: $(READY)  ## the connector beside dlt, Singer and a script, written to docs/performance.md: under an hour
+	$(BIN)/python -m benchmarks --write
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -28,7 +28,7 @@ from pydantic import SecretStr, model_validator
 from connector.answer import http_date
 from connector.auth import Auth, Bearer, Login
 from connector.errors import AuthError, Permanent, RemoteError, Transient, UnexpectedShape
-from connector.http import Client, Response, decode
+from connector.http import Client, Response
 from connector.model import micros
 from connector.ports import AdapterSettings, Check, Context, Exchange, Page, Record, Source, Stream, Window
 
@@ -140,7 +140,7 @@ class Tryton(Source):
             yield Page(stream, page.exchanges, None, page.read_at)
 
     def records(self, stream: str, exchanges: Sequence[Exchange]) -> Iterator[Record]:
-        answers = [_result(decode(exchange.answer)) for exchange in exchanges]
+        answers = [_result(exchange.json) for exchange in exchanges]
         if stream == "opportunities":
             _with_history(answers)
         elif stream == "employees":

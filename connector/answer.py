@@ -5,30 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import msgspec
-
 from connector.errors import AuthError, Permanent, RateLimited, RemoteError, Transient, Unanswered, UnexpectedShape
-from connector.ports import Exchange
+from connector.ports import Exchange, decode
 from connector.redaction import Redactor
 
 TRANSIENT = frozenset({408, 423, 425, 429})  # and every 5xx
 NOT_DONE = frozenset({408, 423, 425, 429, 503})  # statuses that say the request was not carried out
 
 E = TypeVar("E", bound=RemoteError)
-_decoder = msgspec.json.Decoder(float_hook=Decimal)
-
-
-def decode(content: bytes) -> Any:
-    """The JSON value of some bytes; a number with a point is a Decimal, so money stays exact. Raises ValueError."""
-    return _decoder.decode(content)
-
-
 @dataclass(frozen=True)
 class Response:
     """An answer as received, with what its request was.

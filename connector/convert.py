@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -46,8 +46,10 @@ def _type(value: Any) -> str:
 
 
 def text(value: Any) -> str | None:
-    """Text as it is; numbers and booleans as they are written in JSON."""
+    """Text as it is; numbers and booleans as they are written in JSON. No store keeps a NUL character."""
     if isinstance(value, str):
+        if "\0" in value:
+            raise ValueError("expected text, found a NUL character in it")
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -183,13 +185,18 @@ def _datetime(reporting: tzinfo, format: str = "iso", **named: str) -> Converter
             wanted = "ISO 8601" if format == "iso" else format
             raise ValueError(f"expected a date and time as {wanted}") from None
 
+    is_iso = format == "iso"
+
     def convert(value: Any) -> int:
-        instant = parse(value)
+        try:
+            instant = datetime.fromisoformat(value) if is_iso and len(value) > len("2026-10-31") else parse(value)
+        except (TypeError, ValueError):
+            instant = parse(value)
         if instant.tzinfo is None:
             if own is None:
                 raise ValueError("a time without offset; say as: {datetime: {zone: Area/City}}")
             instant = instant.replace(tzinfo=own)
-        passed = instant.astimezone(UTC) - EPOCH
+        passed = instant - EPOCH
         return (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds
 
     return convert

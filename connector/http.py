@@ -15,11 +15,11 @@ import tenacity
 from requests import exceptions as failures
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from connector.answer import Response, decode, http_date
+from connector.answer import Response, http_date
 from connector.auth import Auth
 from connector.errors import AuthError, Permanent, RateLimited, RemoteError, Transient, Unanswered, UnexpectedShape
 from connector.pace import Pace, RateHeaders
-from connector.ports import Context
+from connector.ports import Context, decode
 from connector.redaction import Redactor
 
 __all__ = ["Client", "Pace", "RateHeaders", "Response", "decode"]

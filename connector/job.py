@@ -6,16 +6,18 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from connector import computing, deliver, files, kpi_store, runs, sync
+from connector import computing, files, kpi_store, runs, sync
 from connector import quarantine as quarantine_
-from connector.deliver import DestinationSummary
 from connector.errors import Busy, ConnectorError, StoreError
 from connector.model import iso, micros
 from connector.store import quarantine
 from connector.sync import BUSY, Plan, StreamSummary
 from connector.wiring import Answer, Installation, Progress, Stop, closing, never, silent
+
+if TYPE_CHECKING:
+    from connector.deliver import DestinationSummary
 
 ORDER = (5, 4, 3, 1)  # of several exit codes the first that holds
 STATUS = {0: "ok", 1: "findings", 3: "failed", 4: "stopped", 5: "failed"}
@@ -110,7 +112,7 @@ class Job:
                     files.activate(here, source, self.mappings[name])
                 result.streams = sync.pull(
                     here.store, source, self.mappings[name],
-                    sync.Settings(found.since, found.overlap, here.config.guard_shrink),
+                    sync.Settings(found.since, found.overlap, here.config.guard_shrink, found.windows),
                     run=self.run, plan=plan, clock=here.clock, stop=self.stop, wait=self.wait,
                     progress=lambda stream, records: self.progress(name, stream, records),
                 )
@@ -173,6 +175,8 @@ class Job:
                 self.destinations.append(self._deliver(name, persons))
 
     def _deliver(self, name: str, persons: Mapping[str, Mapping[str, str]]) -> DestinationSummary:
+        from connector import deliver
+
         here = self.here
         found = here.config.destinations[name]
         defined = [one for one in here.config.kpis if name in one.push]
@@ -193,7 +197,7 @@ class Job:
             except Busy as busy:
                 if here.clock.now() >= until or self.stop():
                     self.busy.add(name)
-                    return DestinationSummary(name, error=str(busy))
+                    return deliver.DestinationSummary(name, error=str(busy))
                 here.clock.sleep(1.0)
 
     # --- the end -----------------------------------------------------------------------------------------------------

@@ -13,10 +13,13 @@ The rules are design.md sections 2-4; the law each one serves is named where it 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
+from msgspec.json import decode
+from msgspec.structs import replace
 
 from connector.model import (
     CHOICES,
@@ -28,7 +31,7 @@ from connector.model import (
     Pipeline,
     Reported,
     Value,
-    canonical_json,
+    stored_json,
 )
 
 CHANGES = CHOICES["deal_change", "field"]
@@ -54,8 +57,7 @@ class Entered:
     known_until: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Struct, frozen=True):
     """One row of stage_transition or deal_change that is current; `value` as in `model.Reported`."""
 
     deal: str
@@ -83,7 +85,7 @@ class Fact:
 
     @property
     def key(self) -> tuple[int, int, tuple[str, ...]]:
-        """What makes a reported fact the same fact."""
+        """What makes a reported fact the same fact; also its place in its timeline."""
         return self.occurred_at, self.sequence, self.value
 
 
@@ -201,7 +203,7 @@ class Ledger:
         if row is None or entry.absent or not self.entered.stream:
             return None
         filled = entry.fields.keys() | {f"extra.{name}" for name in entry.extra or ()}
-        for stream in json.loads(row["parts"]):
+        for stream in decode(row["parts"]):
             if stream and stream != self.entered.stream:
                 shared = (self.columns(entry.entity, stream) & filled) - set(ENTITIES[entry.entity].key)
                 if shared:
@@ -237,7 +239,7 @@ class Ledger:
         """Make the entry's version current unless it is old news; says new, changed, deleted, unchanged or stale."""
         key = (entry.entity, entry.id)
         row = self.before.rows.get(key)
-        parts: dict[str, list[Any]] = json.loads(row["parts"]) if row else {}
+        parts: dict[str, list[Any]] = decode(row["parts"]) if row else {}
         mine = parts.get(self.entered.stream)
         made_by_it = mine is not None and mine[1] == record.key
         if entry.absent:
@@ -247,7 +249,7 @@ class Ledger:
             return "stale"
         rest = self._rest(key, parts)
         parts[self.entered.stream] = [record.modified, record.key]
-        text = canonical_json(parts)
+        text = stored_json(parts)
         values = {**rest, **_stored(entry, rest), "gone": None}
         if row is not None and _same(row, values):
             if text != row["parts"]:
@@ -261,11 +263,13 @@ class Ledger:
 
     def _rest(self, key: tuple[str, str], parts: Mapping[str, Any]) -> Row:
         """What a row has of other streams; a field that no entry of the mapping fills any more is cleared."""
+        if not parts:
+            return {"extra": None}
         values = _values(self.before.rows.get(key))
         others = [self.columns(key[0], stream) for stream in parts if stream != self.entered.stream]
         kept = set().union(*others)
         rest = {column: value if column in kept else None for column, value in values.items()}
-        own = json.loads(values.get("extra") or "{}")
+        own = decode(values.get("extra") or "{}")
         rest["extra"] = _own_fields({name: value for name, value in own.items() if f"extra.{name}" in kept})
         return rest
 
@@ -282,7 +286,7 @@ class Ledger:
         if seen_at is None or seen_at > entered.seen_at:
             seen_at = entered.seen_at
         elif before is not None and seen_at <= before["seen_at"]:
-            mine = entered.stream in json.loads(before["parts"])
+            mine = entered.stream in decode(before["parts"])
             seen_at = entered.seen_at if mine else before["seen_at"]
         made = {
             **values,
@@ -317,14 +321,14 @@ class Ledger:
     def _retract(self, record: Mapped, key: tuple[str, str], *, gone: str = "retracted") -> str:
         """The stream no longer makes this row: its fields go, and the row with them when nobody else fills it."""
         row = self.before.rows[key]
-        parts: dict[str, list[Any]] = json.loads(row["parts"])
+        parts: dict[str, list[Any]] = decode(row["parts"])
         mine = parts.pop(self.entered.stream, [None, record.key])
         if parts:
             values = self._rest(key, parts)
         else:
             values = {**_values(row), "gone": gone}
             parts[self.entered.stream] = [mine[0] if record.modified is None else record.modified, record.key]
-        self._put(key, values, canonical_json(parts), record)
+        self._put(key, values, stored_json(parts), record)
         return "deleted"
 
     def _vanished_items(self, record: Mapped) -> str:
@@ -338,7 +342,7 @@ class Ledger:
                 row = self.before.rows.get((entity, row_id))
                 if (entity, row_id) in made or row is None or row["gone"] is not None:
                     continue
-                mine = json.loads(row["parts"]).get(self.entered.stream)
+                mine = decode(row["parts"]).get(self.entered.stream)
                 if mine and mine[1] == record.key and not is_older(record.modified, mine[0]):
                     effect = self._retract(record, (entity, row_id))
         return effect
@@ -363,44 +367,35 @@ class Ledger:
 
         `until`: nothing later can be in the record.
         """
+        if not record.reported:
+            self._covered = {}
+            return False
         added = False
-        touched: dict[tuple[str, str], list[Reported]] = {}
+        told: dict[tuple[str, str], list[Reported]] = {}
         for reported in record.reported:
-            touched.setdefault((reported.deal, reported.timeline), []).append(reported)
-            known = self._timeline(reported.deal, reported.timeline)
-            key = (reported.occurred_at, reported.sequence, reported.value)
-            if any(fact.key == key and fact.origin == "reported" for fact in known):
-                continue
-            self._add(self._fact_of(record, reported))
-            added = True
-            if ("deal", reported.deal) not in self.before.rows:
-                self._put(("deal", reported.deal), {"gone": None}, "{}", record, seen_at=reported.seen_at)
+            told.setdefault((reported.deal, reported.timeline), []).append(reported)
+        for (deal, timeline), facts in told.items():
+            keys = {fact.key for fact in self._timeline(deal, timeline) if fact.origin == "reported"}
+            for reported in facts:
+                key = (reported.occurred_at, reported.sequence, reported.value)
+                if key not in keys:
+                    keys.add(key)
+                    self._add(self._fact_of(record, reported))
+                    added = True
+                    if ("deal", deal) not in self.before.rows:
+                        self._put(("deal", deal), {"gone": None}, "{}", record, seen_at=reported.seen_at)
         self._covered = {}
-        for (deal, timeline), facts in touched.items():
+        for (deal, timeline), facts in told.items():
             self._supersede(deal, timeline, facts, until if (deal, timeline) in record.lists else None)
         return added
 
     def _fact_of(self, record: Mapped, reported: Reported) -> Fact:
         entered = self.entered
+        stamp = entered.seen_at
         return Fact(
-            deal=reported.deal,
-            timeline=reported.timeline,
-            value=reported.value,
-            occurred_at=reported.occurred_at,
-            sequence=reported.sequence,
-            origin="reported",
-            occurred_after=None,
-            read_at=entered.read_at,
-            actor=reported.actor,
-            flagged=False,
-            seen_at=entered.seen_at if reported.seen_at is None else min(reported.seen_at, entered.seen_at),
-            recorded_at=entered.seen_at,
-            page=entered.page,
-            stream=entered.stream,
-            record_key=record.key,
-            record_index=record.index,
-            item=reported.item,
-            mapping=entered.mapping,
+            reported.deal, reported.timeline, reported.value, reported.occurred_at, reported.sequence, "reported", None,
+            entered.read_at, reported.actor, False, stamp if reported.seen_at is None else min(reported.seen_at, stamp),
+            stamp, entered.page, entered.stream, record.key, record.index, reported.item, entered.mapping,
         )
 
     def _add(self, fact: Fact) -> None:
@@ -423,7 +418,11 @@ class Ledger:
         them, in whatever order they came, from the first to the last.
         """
         known = self._timeline(deal, timeline)
-        chain = sorted((fact for fact in known if fact.origin == "reported"), key=lambda fact: fact.order)
+        if all(fact.origin == "reported" for fact in known):
+            if until is not None:
+                self._covered[deal, timeline] = min(fact.occurred_at for fact in facts), until
+            return
+        chain = sorted((fact for fact in known if fact.origin == "reported"), key=lambda fact: fact.key)
         oldest = min(fact.occurred_at for fact in facts)
         if until is not None:
             newest = until
@@ -571,7 +570,7 @@ def _explained(fact: Fact, chain: list[Fact], oldest: int) -> bool:
 
 def _latest(facts: list[Fact]) -> Fact:
     """The last of a timeline; facts of one instant in the same order wherever they were read from."""
-    return max(facts, key=lambda fact: (*fact.order, fact.value))
+    return max(facts, key=lambda fact: fact.key)
 
 
 def _covered(fact: Fact, oldest: int, newest: int) -> bool:
@@ -585,7 +584,7 @@ def is_older(modified: int | None, known: int | None) -> bool:
 
 
 def _modified(row: Row, stream: str) -> int | None:
-    parts = json.loads(row["parts"])
+    parts = decode(row["parts"])
     mine = parts.get(stream)
     modified: int | None = mine[0] if mine else None
     return modified
@@ -601,14 +600,14 @@ def _stored(entry: Entry, rest: Row) -> Row:
         column: int(value) if isinstance(value, bool) else value for column, value in entry.fields.items()
     }
     if entry.extra is not None:
-        fields["extra"] = _own_fields({**json.loads(rest.get("extra") or "{}"), **entry.extra})
+        fields["extra"] = _own_fields({**decode(rest.get("extra") or "{}"), **entry.extra})
     return fields
 
 
 def _own_fields(given: Mapping[str, Value]) -> str | None:
     """Own fields as the store keeps them; none of them is null."""
     own = {name: value for name, value in given.items() if value is not None}
-    return canonical_json(own) if own else None
+    return stored_json(own) if own else None
 
 
 def _same(row: Row, values: Row) -> bool:

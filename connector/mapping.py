@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from typing import Any
+from functools import cached_property
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from connector import convert, pipelines
 from connector.document import Document
@@ -34,13 +36,35 @@ from connector.model import (
 from connector.paths import Getter, compile_path, holds
 from connector.pipelines import UnmappedStage
 from connector.ports import Record
-from connector.rules import Faults, Place, Rule, as_column, entity_named, field_rules, named_converter
+from connector.rules import Faults, Place, Rule, as_column, entity_named, field_rules, named_converter, reader
 
 _UNNUMBERED = -(2**62)
 _ENTRY_KEYS = ("entity", "stream", "key", "each", "only_if", "fields")
 
 
-@dataclass(slots=True)
+class RowFields(NamedTuple):
+    """Where an entry's values stand: (column, place), (own field, place), the place of the imported knowledge time."""
+
+    columns: list[tuple[str, int]]
+    extra: list[tuple[str, int]]
+    seen_at: int
+
+
+class FactFields(NamedTuple):
+    """Where the values of a fact stand."""
+
+    deal: int
+    at: int
+    by: int
+    sequence: int
+    seen_at: int
+    pipeline: int
+    to: int
+    field: int
+    new: int
+
+
+@dataclass
 class EntryRule:
     """One entry of `entities:`, compiled. `line` is where it stands in the file."""
 
@@ -52,6 +76,30 @@ class EntryRule:
     only_if: Getter | None
     rules: list[Rule]
     changes: dict[str, convert.Converter] = field(default_factory=dict)
+
+    @cached_property
+    def read(self) -> Callable[[Any], list[Value]]:
+        """The stored values of a record or list item, in the order of `fields`."""
+        return reader(self.rules)
+
+    @cached_property
+    def row(self) -> RowFields:
+        """Where in the values that `read` gives a row's columns and own fields stand."""
+        columns = [(rule.column, place) for place, rule in enumerate(self.rules) if rule.column != "seen_at"]
+        return RowFields(
+            [(column, place) for column, place in columns if not column.startswith("extra.")],
+            [(column[6:], place) for column, place in columns if column.startswith("extra.")],
+            self._place("seen_at"),
+        )
+
+    @cached_property
+    def fact(self) -> FactFields:
+        """Where in the values that `read` gives those of a fact stand."""
+        return FactFields._make(map(self._place, FactFields._fields))
+
+    def _place(self, field_: str) -> int:
+        """Where the value of a field stands; at the end, where there is none, for one that no rule fills."""
+        return next((place for place, rule in enumerate(self.rules) if rule.field == field_), -1)
 
 
 @dataclass(slots=True)
@@ -66,6 +114,7 @@ class Mapping:
     tests: list[dict[str, Any]]
     document: Document
     _columns: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    _stages: dict[tuple[str | None, str], tuple[str, str]] = field(default_factory=dict)
 
     def streams(self) -> list[str]:
         """The streams it reads, in the order of the file."""
@@ -85,13 +134,16 @@ class Mapping:
     def apply(self, stream: str, records: Iterable[Record]) -> Iterator[Mapped]:
         """What each record says, in order; one that cannot be mapped comes with its `fault` and nothing else."""
         entries = self.entries.get(stream, [])
+        shared = any(entry.entity.name == "deal_owner" for entry in entries)
         for index, record in enumerate(records):
             mapped = Mapped(index, record.key, record.modified, [], [], set())
             try:
                 for entry in entries:
                     self._entry(entry, record.data, mapped)
-                _check_shares(mapped.entries)
-                mapped.entries = _joined(mapped.entries)
+                if shared:
+                    _check_shares(mapped.entries)
+                if len(mapped.entries) > 1:
+                    mapped.entries = _joined(mapped.entries)
             except MappingError as error:
                 pipeline = error.pipeline if isinstance(error, UnmappedStage) else None
                 mapped = Mapped(
@@ -114,7 +166,9 @@ class Mapping:
             return
         if not isinstance(items, list):
             raise MappingError(entry.entity.name, "each", "each", f"expected a list, found {type(items).__name__}")
-        scopes = [(number, {"record": data, "item": item}) for number, item in enumerate(items)]
+        scopes: list[tuple[int | None, Any]] = [
+            (number, {"record": data, "item": item}) for number, item in enumerate(items)
+        ]
         if entry.entity.facts:
             self._facts(entry, scopes, mapped)
         else:
@@ -128,17 +182,8 @@ class Mapping:
             if item is None and (parts := [getter(scope) for getter in entry.key]) and None not in parts:
                 mapped.entries.append(Entry(name, row_id(parts), {}, absent=True))
             return
-        fields: dict[str, Value] = {}
-        extra: dict[str, Value] = {}
-        seen_at: Value = None
-        for rule in entry.rules:
-            value = rule(scope)
-            if rule.column.startswith("extra."):
-                extra[rule.column[6:]] = value
-            elif rule.column == "seen_at":
-                seen_at = value
-            else:
-                fields[rule.column] = value
+        values, told = entry.read(scope), entry.row
+        fields = {column: values[place] for column, place in told.columns}
         if fields.get("amount") is None:
             if "amount" in fields:
                 fields["currency"] = None
@@ -149,9 +194,10 @@ class Mapping:
         parts = [getter(scope) for getter in entry.key] or [fields.get(as_column(key)) for key in entry.entity.key]
         if name == "stage" and len(parts) == 2:
             fields["pipeline"], fields["stage"] = str(parts[0]), str(parts[1])
-        made = Entry(name, _row_key(name, parts), fields, extra or None, item)
-        made.seen_at = int(seen_at) if seen_at is not None else None
-        mapped.entries.append(made)
+        extra = {own: values[place] for own, place in told.extra} or None
+        seen_at = values[told.seen_at]
+        known_at = None if seen_at is None else int(seen_at)
+        mapped.entries.append(Entry(name, _row_key(name, parts), fields, extra, item, False, known_at))
 
     def _facts(self, entry: EntryRule, scopes: Sequence[tuple[int | None, Any]], mapped: Mapped) -> None:
         """The facts of one record or list, oldest first, equal times in the order of the source.
@@ -167,7 +213,7 @@ class Mapping:
                     made.append(fact)
         if len(made) > 1 and made[0].occurred_at > made[-1].occurred_at:
             made.reverse()  # newest first, as some vendors list them
-        made.sort(key=lambda fact: fact.occurred_at)
+        made.sort(key=attrgetter("occurred_at"))
         ties: dict[tuple[str, str, int], int] = {}
         for fact in reversed(made):
             if fact.sequence == _UNNUMBERED:
@@ -178,41 +224,35 @@ class Mapping:
         mapped.reported += made
 
     def _fact(self, entry: EntryRule, scope: Any, item: int | None) -> Reported | None:
-        name = entry.entity.name
-        values = {rule.field: rule(scope) for rule in entry.rules}
-        deal, at = values.get("deal"), values.get("at")
+        values, told = entry.read(scope), entry.fact
+        deal, at = values[told.deal], values[told.at]
         if deal is None or at is None:
             missing = "deal" if deal is None else "at"
-            raise MappingError(name, missing, missing, "expected a value, found none")
+            raise MappingError(entry.entity.name, missing, missing, "expected a value, found none")
         timeline, value = self._fact_value(entry, values)
         if timeline is None:
             return None
-        sequence = values.get("sequence")
-        seen_at = values.get("seen_at")
-        actor = values.get("by")
+        sequence, actor, seen_at = values[told.sequence], values[told.by], values[told.seen_at]
         return Reported(
-            deal=str(deal),
-            timeline=timeline,
-            value=value,
-            occurred_at=int(at),
-            sequence=_UNNUMBERED if sequence is None else int(sequence),
-            actor=None if actor is None else str(actor),
-            item=item,
-            seen_at=None if seen_at is None else int(seen_at),
+            str(deal), timeline, value, int(at), _UNNUMBERED if sequence is None else int(sequence),
+            None if actor is None else str(actor), item, None if seen_at is None else int(seen_at),
         )
 
-    def _fact_value(self, entry: EntryRule, values: dict[str, Value]) -> tuple[str | None, tuple[str, ...]]:
+    def _fact_value(self, entry: EntryRule, values: list[Value]) -> tuple[str | None, tuple[str, ...]]:
         """The timeline a fact belongs to and its value there; no timeline for a field we keep no history of."""
+        told = entry.fact
         if entry.entity.name == "stage_transition":
-            pipeline, to = values.get("pipeline"), values.get("to")
+            pipeline, to = values[told.pipeline], values[told.to]
             if to is None:
                 raise MappingError("stage_transition", "to", "to", "expected a stage, found none")
-            given = None if pipeline is None else str(pipeline)
-            return STAGE, pipelines.resolve(self.pipelines, given, str(to))
-        changed = values.get("field")
+            given = None if pipeline is None else str(pipeline), str(to)
+            found = self._stages.get(given)
+            if found is None:
+                found = self._stages[given] = pipelines.resolve(self.pipelines, *given)
+            return STAGE, found
+        changed, new = values[told.field], values[told.new]
         if changed is None:
             return None, ()
-        new = values.get("new")
         try:
             stored = "" if new is None else entry.changes[str(changed)](new)
         except ValueError as error:

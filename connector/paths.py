@@ -15,6 +15,7 @@ from jmespath.exceptions import JMESPathError
 Getter = Callable[[Any], Any]
 
 _STEP = r'(?:[A-Za-z_][A-Za-z0-9_]*|"[^"\\]+")'
+_NOTHING: Mapping[str, Any] = {}
 _PLAIN = re.compile(rf"{_STEP}(?:\.{_STEP})*")
 
 
@@ -49,18 +50,20 @@ def compile_path(path: str) -> Getter:
 
 
 def _native(keys: tuple[str, ...]) -> Getter:
-    if len(keys) == 1:
-        (only,) = keys
-        return lambda record: record.get(only) if isinstance(record, Mapping) else None
-    first, rest = keys[0], keys[1:]
+    *inner, last = keys
+    parent = within(tuple(inner))
+    return lambda record: parent(record).get(last)
 
-    def walk(record: Any) -> Any:
-        value = record.get(first) if isinstance(record, Mapping) else None
-        for key in rest:
-            if not isinstance(value, Mapping):
-                return None
-            value = value.get(key)
-        return value
+
+def within(keys: tuple[str, ...]) -> Callable[[Any], Mapping[str, Any]]:
+    """A function from a record to the object these keys lead to; an empty one where there is none."""
+
+    def walk(record: Any) -> Mapping[str, Any]:
+        for key in keys:
+            if type(record) is not dict and not isinstance(record, Mapping):  # asking Mapping is slow
+                return _NOTHING
+            record = record.get(key)
+        return record if type(record) is dict or isinstance(record, Mapping) else _NOTHING
 
     return walk
 

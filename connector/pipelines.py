@@ -37,7 +37,7 @@ def resolve(pipelines: Mapping[str, Pipeline], pipeline: str | None, stage: str)
         if found.stage(stage) is None:
             raise UnmappedStage(f"stage {stage!r} is not among the stages of pipeline {pipeline!r}", pipeline)
         return pipeline, stage
-    having = [candidate for candidate in pipelines.values() if candidate.stage(stage)]
+    having = [candidate for candidate in pipelines.values() if candidate.stage(stage) is not None]
     if len(having) == 1:
         return having[0].id, stage
     if not having:

@@ -11,8 +11,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
+from decimal import Decimal
+from functools import cached_property
 from typing import Any, ClassVar, Literal, Protocol
 
+import msgspec
 from pydantic import BaseModel, ConfigDict
 
 
@@ -68,13 +71,15 @@ class Stream:
 
     `cursor` is true when it can be read by time of change (else each sync reads the whole); `by_id` when single
     records can be asked for; `complete` when a finished whole read (each sync without cursor, else `resync --full`)
-    shows every record there is, so that missing ones are deleted (guarded).
+    shows every record there is, so that missing ones are deleted (guarded); `bounded` when a window's upper end limits
+    what is read, so that the parts of a long window may be read at once.
     """
 
     name: str
     cursor: bool = True
     by_id: bool = False
     complete: bool = False
+    bounded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,15 @@ class Window:
     hi: datetime
 
 
-@dataclass(frozen=True, slots=True)
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def decode(content: bytes) -> Any:
+    """The JSON value of some bytes; a number with a point is a Decimal, so money stays exact. Raises ValueError."""
+    return _decoder.decode(content)
+
+
+@dataclass(frozen=True)
 class Exchange:
     """One request and its answer as received: what landing keeps. No secret is in `url`, `body` or `answer`.
 
@@ -99,6 +112,11 @@ class Exchange:
     answer: bytes
     request_id: str | None = None
     content_type: str = "application/json"
+
+    @cached_property
+    def json(self) -> Any:
+        """The answer as `decode` has it, decoded once however many look at it; not to be changed. Raises ValueError."""
+        return decode(self.answer)
 
 
 @dataclass(frozen=True, slots=True)

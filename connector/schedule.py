@@ -12,14 +12,18 @@ hour (`*/15 * * * *`) goes on as the clock shows it, through both hours and with
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import islice
+from typing import TYPE_CHECKING
 
-from croniter import CroniterBadDateError, croniter
+if TYPE_CHECKING:
+    from croniter import croniter
 
 MOST_COUNTED = 10_000  # missed slots beyond these are not counted one by one
+LEAP_YEAR = 2024  # whose months are as long as they ever are
 LONGEST_SHIFT = timedelta(hours=3)  # clock changes beyond it (a zone that moves over the date line) repeat no slot
 
 _GRID = datetime(2024, 1, 1)  # noqa: DTZ001  # a local midnight, and a Monday, so that `every 7d` is a Monday
@@ -90,12 +94,9 @@ def parse(text: str) -> Schedule:
         "*" if len(numbers) == count else ",".join(map(str, sorted(numbers)))
         for numbers, count in ((minutes, 60), (hours, 24), (days, 31), (months, 12), (weekdays, 7))
     )
-    schedule = Schedule(text, cron, either_day, every_hour=len(hours) == 24)
-    try:
-        _cron(schedule, _GRID).get_next(datetime)
-    except CroniterBadDateError:
-        raise ValueError("no such day ever comes, expected a day the month has") from None
-    return schedule
+    if not either_day and min(days) > max(monthrange(LEAP_YEAR, month)[1] for month in months):
+        raise ValueError("no such day ever comes, expected a day the month has")
+    return Schedule(text, cron, either_day, every_hour=len(hours) == 24)
 
 
 def parse_duration(text: str) -> timedelta:
@@ -188,6 +189,8 @@ def in_words(schedule: Schedule, now: datetime, zone: tzinfo, count: int = 3) ->
 
 def _cron(schedule: Schedule, start: datetime) -> croniter:
     """croniter over local clock times without a zone: what clock changes mean is decided here, not there."""
+    from croniter import croniter
+
     return croniter(schedule.cron, start, day_or=schedule.either_day, max_years_between_matches=120)
 
 

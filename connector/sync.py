@@ -11,10 +11,11 @@ from __future__ import annotations
 import json
 import secrets
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import func, select, update
 
@@ -23,22 +24,27 @@ from connector.errors import Busy, ConnectorError, Permanent, SafetyStop
 from connector.journal import PageEntry
 from connector.ledger import Changes
 from connector.mapping import Mapping
-from connector.model import Mapped, iso, micros, moment
+from connector.model import Mapped, iso, micros
 from connector.ports import Clock, Page, Source, Stream, Window
+from connector.slices import Part, Reading, cut, instant
 from connector.store import landing, tables
 from connector.store.store import Lease, Store, Writing
 
 Mode = Literal["sync", "window", "ids", "full", "accepted"]
 BUSY = 75
+BATCH = 500  # records written in one transaction, unless the pages come so slowly that they should not wait
+PATIENCE = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A source's common settings. `since`: older changes are never read; `shrink`: what a full pass may lose (0..1)."""
+    """A source's common settings. `since`: older changes are never read; `shrink`: what a full pass may lose (0..1);
+    `windows`: how many parts of a long window are read at once."""
 
     since: datetime | None = None
     overlap: timedelta = timedelta(minutes=15)
     shrink: float = 0.2
+    windows: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,14 @@ class StreamSummary:
         """Take over how the stream ended."""
         self.status = {4: "stopped", BUSY: "busy"}.get(error.exit_code, "failed")
         self.error, self.exit_code = str(error), error.exit_code
+
+
+class Read(NamedTuple):
+    """A page as read: with its records mapped and its bodies packed, ready to be written."""
+
+    page: Page
+    mapped: list[Mapped]
+    packed: landing.Packed
 
 
 Progress = Callable[[str, int], None]
@@ -219,37 +233,71 @@ class StreamRun:
         """Go on with the window that was begun, or read the next one."""
         state = self._state()
         self.summary.cursor = state.get("cursor")
-        window, position = self._window(state)
-        resumed = position is not None
-        for page in self.source.read(self.stream.name, window, position):
-            state["window"] = {"lo": iso(_micros(window.lo)), "hi": iso(micros(window.hi))}
-            state["position"] = page.position
-            self._take(page, lease, state if self.stream.cursor else None)
-            if self.stop():
-                self._stopped()
-                return
-        state = {"cursor": iso(micros(window.hi - self.settings.overlap)), "read_to": iso(micros(window.hi))}
+        begun = self._begun(state)
+        reading = begun or self._next(state)
+        if not self._read(reading, lease, state if self.stream.cursor else None):
+            return
+        hi = reading.window.hi
+        state = {"cursor": iso(micros(hi - self.settings.overlap)), "read_to": iso(micros(hi))}
         with self.store.writing() as writing:
             self._hold(writing, lease)
             self._save_cursor(writing, state, complete=True)
         self.summary.cursor = state["cursor"]
-        if resumed and not self.stop():
+        if begun and not self.stop():
             self._windows(lease)  # the window begun by an earlier run is done: now what changed since
 
-    def _window(self, state: dict[str, Any]) -> tuple[Window, Any]:
-        begun = state.get("window")
-        if begun and self.stream.cursor and state.get("position") is not None:
-            return Window(_moment(begun["lo"]), _instant(begun["hi"])), state["position"]
+    def _begun(self, state: dict[str, Any]) -> Reading | None:
+        return Reading.restored(state) if self.stream.cursor else None
+
+    def _next(self, state: dict[str, Any]) -> Reading:
         lo = _moment(state.get("cursor")) or self.settings.since
-        if not self.stream.cursor:
-            lo = None
-        return Window(lo, self.source.now()), None
+        return self._over(Window(lo if self.stream.cursor else None, self.source.now()))
+
+    def _over(self, window: Window) -> Reading:
+        """A window to be read, by as many readers as the source's settings and the stream allow."""
+        return Reading(window, cut(window, self.settings.windows if self.stream.bounded else 1))
+
+    def _read(self, reading: Reading, lease: Lease, state: dict[str, Any] | None) -> bool:
+        """Read the parts of a window, side by side where there are several; says whether they are finished.
+
+        With `state` each position is saved with its pages.
+        """
+        waiting, stopped, failures = deque(reading.left), threading.Event(), list[BaseException]()
+
+        def work() -> None:
+            try:
+                while not stopped.is_set() and (part := _next(waiting)) is not None:
+                    for batch in self._batches(self.source.read(self.stream.name, part.window, part.position)):
+                        self._take(batch, lease, (reading, part, state))
+                        if self.stop():
+                            stopped.set()
+                        if stopped.is_set():
+                            return
+            except BaseException as error:  # noqa: BLE001  # raised again below, once every reader has ended
+                failures.append(error)
+                stopped.set()
+
+        readers = [threading.Thread(target=work) for _ in range(min(self.settings.windows, len(waiting)) - 1)]
+        for reader in readers:
+            reader.start()
+        work()
+        for reader in readers:
+            reader.join()
+        if failures:
+            raise failures[0]
+        if stopped.is_set():
+            self._stopped()
+        return not stopped.is_set()
 
     def _aside(self, lease: Lease) -> None:
         """A resync: an older window, named records or everything, without touching the cursor."""
+        if self.plan.mode != "ids":
+            self._read(self._window_aside(), lease, None)
+            return
         missing = dict.fromkeys(self.plan.ids.get(self.stream.name, ()))
-        for page in self._pages_aside():
-            for record in self._take(page, lease, None):
+        for batch in self._batches(self._named()):
+            self._take(batch, lease)
+            for record in (record for read in batch for record in read.mapped):
                 missing.pop(record.key, None)
             if self.stop():
                 self._stopped()
@@ -258,16 +306,17 @@ class StreamRun:
             self.summary.status, self.summary.exit_code = "findings", 1
             self.summary.error = f"the source shows no record {', '.join(missing)}"
 
-    def _pages_aside(self) -> Iterator[Page]:
-        name = self.stream.name
-        if self.plan.mode == "ids":
-            if not self.stream.by_id:
-                raise Permanent(
-                    f"stream {name} cannot be read by id; use --since and --until", system=self.source.name, stream=name
-                )
-            return self.source.read_ids(name, self.plan.ids[name])
+    def _window_aside(self) -> Reading:
         lo = self.plan.since if self.plan.mode == "window" else self.settings.since
-        return self.source.read(name, Window(lo, self.plan.until or self.source.now()), None)
+        return self._over(Window(lo, self.plan.until or self.source.now()))
+
+    def _named(self) -> Iterator[Page]:
+        name = self.stream.name
+        if not self.stream.by_id:
+            raise Permanent(
+                f"stream {name} cannot be read by id; use --since and --until", system=self.source.name, stream=name
+            )
+        return self.source.read_ids(name, self.plan.ids[name])
 
     def _stopped(self) -> None:
         self.summary.status, self.summary.exit_code = "stopped", 1
@@ -279,21 +328,55 @@ class StreamRun:
         name = self.stream.name
         return list(self.mapping.apply(name, self.source.records(name, page.exchanges)))
 
-    def _take(self, page: Page, lease: Lease, state: dict[str, Any] | None) -> list[Mapped]:
-        """Land a page, apply it, and move the position: one transaction. Gives its records."""
-        self.summary.requests += len(page.exchanges)
-        mapped, packed = self._map(page), landing.pack(page.exchanges)
-        with self.store.writing() as writing:
+    def _batches(self, pages: Iterator[Page]) -> Iterator[list[Read]]:
+        """Pages, read and mapped, as many as are written at once; what came before an error is given before it.
+
+        The first page comes alone, so that what is wrong with it shows at once; then twice as many each time.
+        """
+        batch: list[Read] = []
+        most = 1
+        failure: ConnectorError | None = None
+        ended, began = False, self.clock.now()
+        while not ended:
+            try:
+                page = next(pages, None)
+                if page is None:
+                    ended = True
+                else:
+                    batch.append(Read(page, self._map(page), landing.pack(page.exchanges)))
+            except ConnectorError as error:
+                ended, failure = True, error
+            full = len(batch) >= most or self.clock.now() - began >= PATIENCE
+            if batch and (ended or full or self.stop()):
+                yield batch
+                records = sum(len(read.mapped) for read in batch)
+                most = max(1, min(2 * most, BATCH * len(batch) // max(records, 1)))
+                batch, began = [], self.clock.now()
+        if failure is not None:
+            raise failure
+
+    def _take(
+        self, batch: list[Read], lease: Lease, place: tuple[Reading, Part, dict[str, Any] | None] | None = None
+    ) -> None:
+        """Land pages, apply them, and move the position in the window they are of: one transaction."""
+        with self.store.writing() as writing:  # one reader at a time
             self._hold(writing, lease)
-            stamp = writing.stamp()
-            self._land(writing, page, packed, stamp, applied_at=stamp)
-            entry = PageEntry(stamp, stamp, self.stream.name, micros(page.read_at), mapped, self.known_until)
-            changes = journal.take_page(writing, self.mapping, entry)
-            if state is not None:
-                self._save_cursor(writing, state, complete=False)
-        self.summary.count(mapped, changes)
-        self.progress(self.stream.name, len(mapped))
-        return mapped
+            entries = []
+            for read in batch:
+                self.summary.requests += len(read.page.exchanges)
+                stamp = writing.stamp()
+                read_at = micros(read.page.read_at)
+                entries.append(PageEntry(stamp, stamp, self.stream.name, read_at, read.mapped, self.known_until))
+                self._land(writing, read.page, read.packed, stamp, applied_at=stamp)
+            changes = journal.take_pages(writing, self.mapping, entries)
+            if place is not None:
+                reading, part, state = place
+                reading.moved(part, batch[-1].page.position)
+                if state is not None:
+                    self._save_cursor(writing, {**state, **reading.state()}, complete=False)
+            for read, changed in zip(batch, changes, strict=True):
+                self.summary.count(read.mapped, changed)
+        self.progress(self.stream.name, sum(len(read.mapped) for read in batch))
 
     def _land(
         self, writing: Writing, page: Page, packed: landing.Packed, stamp: int, *, applied_at: int | None,
@@ -468,11 +551,14 @@ class StreamRun:
     def _dry(self) -> None:
         """Read and map, and say what would change; nothing is written, not even the pages."""
         state = self._state()
-        if self.plan.mode == "sync":
-            window, position = self._window(state)
-            pages: Iterator[Page] = self.source.read(self.stream.name, window, position)
+        if self.plan.mode == "ids":
+            pages = self._named()
         else:
-            pages = self._pages_aside()
+            reading = (self._begun(state) or self._next(state)) if self.plan.mode == "sync" else self._window_aside()
+            pages = (
+                page for part in reading.left
+                for page in self.source.read(self.stream.name, part.window, part.position)
+            )
         self.summary.cursor = state.get("cursor")
         for page in pages:
             self.summary.requests += len(page.exchanges)
@@ -480,20 +566,23 @@ class StreamRun:
             with self.store.reading() as connection:
                 stamp = micros(self.clock.now())
                 entry = PageEntry(stamp, stamp, self.stream.name, micros(page.read_at), mapped)
-                self.summary.count(mapped, journal.plan_page(connection, self.mapping, entry))
+                self.summary.count(mapped, journal.plan_pages(connection, self.mapping, [entry])[0])
             self.progress(self.stream.name, len(mapped))
             if self.stop():
                 self._stopped()
                 return
 
 
+def _next(waiting: deque[Part]) -> Part | None:
+    try:
+        return waiting.popleft()
+    except IndexError:  # another reader took the last one
+        return None
+
+
 def _micros(value: datetime | None) -> int | None:
     return None if value is None else micros(value)
 
 
-def _instant(text: str) -> datetime:
-    return moment(micros(datetime.fromisoformat(text)))
-
-
 def _moment(text: str | None) -> datetime | None:
-    return None if text is None else _instant(text)
+    return None if text is None else instant(text)

@@ -131,7 +131,7 @@ class Installation:
     def source(self, name: str, stop: Stop = never) -> Source:
         """A new connection to that source."""
         found = self.config.sources[name]
-        return found.make(name, found.settings, self._context(stop))
+        return found.make(name, found.settings, self._context(stop, found.budget))
 
     @contextmanager
     def all_sources(self) -> Iterator[dict[str, Source]]:
@@ -148,8 +148,9 @@ class Installation:
         found = self.config.destinations[name]
         return found.make(name, found.settings, self._context(stop))
 
-    def _context(self, stop: Stop) -> Context:
-        return Context(clock=self.clock, zone=self.zone, folder=str(self.config.folder), stop=stop)
+    def _context(self, stop: Stop, budget: float = 1.0) -> Context:
+        """What an adapter is given; a destination's pace is its adapter's own key, so its budget is the whole."""
+        return Context(clock=self.clock, zone=self.zone, folder=str(self.config.folder), stop=stop, budget=budget)
 
 
 @contextmanager

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
-import tempfile
-import traceback
 from pathlib import Path
 
 import typer
@@ -19,6 +18,9 @@ BUG = 70
 COMMAND_LINE = "command line"  # the "file" of faults in what was typed
 INTERRUPTED, CLOSED_PIPE = 130, 141  # what shells call a process ended by SIGINT and SIGPIPE
 
+OBJECTS_BETWEEN_COLLECTIONS = 50_000
+"""Instead of 700: loading alone makes hundreds of thousands of objects, and nearly all of them stay."""
+
 COMMANDS = (running, asking, deciding, setting_up)
 """The modules whose commands `connector` has."""
 
@@ -31,11 +33,13 @@ def connector(_session: Session) -> int:
 
 def main() -> None:
     """Run the command of the command line and leave with its exit code."""
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     code = call(sys.argv[1:])
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         code = _closed_pipe()
+    gc.freeze()  # everything ends here: without it Python searches all there is for garbage once more
     sys.exit(code)
 
 
@@ -109,6 +113,9 @@ def _bug(session: Session, error: Exception) -> int:
 
 def _write_log(session: Session, error: Exception) -> Path:
     """The traceback, without secrets, beside the config or else in the folder for temporary files."""
+    import tempfile
+    import traceback
+
     from connector.redaction import Redactor
 
     text = Redactor(session.secrets).text("".join(traceback.format_exception(error)))

@@ -16,10 +16,10 @@ class UsageError(ConnectorError):
 
 def duration(text: str, option: str) -> float:
     """Seconds of `0s`, `30s`, `5m` or `1h30m`."""
-    from connector.schedule import parse_duration
-
     if text.strip().lower() in ("0", "0s"):
         return 0
+    from connector.schedule import parse_duration
+
     try:
         return parse_duration(text).total_seconds()
     except ValueError as error:

@@ -45,6 +45,7 @@ class SourceConfig:
     since: datetime | None
     overlap: timedelta
     budget: float
+    windows: int
     history_import: bool
 
 
@@ -174,12 +175,14 @@ class _Reader:
         if keys is None or make is None or settings is None or mapping is None:
             return None
         since: date | None = keys.since
+        if keys.windows > 1 and since is None:
+            self.fault((*place, "windows"), "several windows need since: the day from which the parts are cut")
         if since is not None and not isinstance(since, datetime):
             zone = config.timezone if config else ZoneInfo("UTC")
             since = datetime(since.year, since.month, since.day, tzinfo=zone).astimezone(ZoneInfo("UTC"))
         return SourceConfig(
             name, keys.adapter, make, settings, mapping, keys.schedule, since, keys.overlap, keys.budget,
-            keys.history_import,
+            keys.windows, keys.history_import,
         )
 
     def destination(self, name: str) -> DestinationConfig | None:

@@ -52,6 +52,9 @@ class SourceKeys(Keys):
     budget: ShareOfLimit = Field(
         0.8, description="Our share of the credential's rate limit.", json_schema_extra={"default": "80%"}
     )
+    windows: int = Field(
+        1, ge=1, le=16, description="So many parts of a long window are read at once; more than 1 needs since."
+    )
     history_import: bool = Field(False, description="A mapped `seen_at` says when a row was known (old exports).")
 
 

@@ -11,8 +11,8 @@ from pydantic import BaseModel, SecretStr
 from connector.yaml_reader import Place
 
 _SHOWN = {  # keys whose value is no secret, even when it comes from the environment
-    "adapter", "mapping", "schedule", "timezone", "currency", "since", "overlap", "budget", "folder", "file", "path",
-    "database", "table", "base_url", "host", "port", "people", "user", "api_version", "metric", "store", "url",
+    "adapter", "mapping", "schedule", "timezone", "currency", "since", "overlap", "budget", "windows", "folder", "file",
+    "path", "database", "table", "base_url", "host", "port", "people", "user", "api_version", "metric", "store", "url",
 }
 
 

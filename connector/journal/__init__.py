@@ -11,8 +11,9 @@ from connector.journal.entries import (
     known_records,
     made_by,
     map_page,
-    plan_page,
+    plan_pages,
     take_page,
+    take_pages,
     take_pass,
 )
 from connector.journal.files import check_in_force, latest_version, load_mapping, mapping_settings, put_file
@@ -31,11 +32,12 @@ __all__ = [
     "made_by",
     "map_page",
     "mapping_settings",
-    "plan_page",
+    "plan_pages",
     "put_file",
     "rebuild",
     "retry",
     "take_mapping",
     "take_page",
+    "take_pages",
     "take_pass",
 ]

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection, select
 
-from connector.ledger import Changes, Entered, Ledger, is_older, wanted
+from connector.ledger import Before, Changes, Entered, Ledger, is_older, wanted
 from connector.mapping import Mapping as SourceMapping
 from connector.model import ENTITIES, Mapped
 from connector.ports import Exchange, Record
@@ -40,30 +40,44 @@ class PageEntry:
 
 def take_page(writing: Writing, source_mapping: SourceMapping, entry: PageEntry) -> Changes:
     """Apply one page: versions, facts, quarantine."""
-    changes = plan_page(writing.connection, source_mapping, entry)
-    rows.write(writing, source_mapping.source, entry.seen_at, changes, stream=entry.stream)
-    changes.quarantined = quarantine.record(writing, source_mapping.source, entry, changes)
-    return changes
+    return take_pages(writing, source_mapping, [entry])[0]
 
 
-def plan_page(connection: Connection, source_mapping: SourceMapping, entry: PageEntry) -> Changes:
-    """What one page would change; writes nothing."""
-    source, stream = source_mapping.source, entry.stream
-    keys, deals = wanted(entry.mapped)
+def take_pages(writing: Writing, source_mapping: SourceMapping, entries: Sequence[PageEntry]) -> list[Changes]:
+    """Apply pages of one stream in their order, written together; what each of them changed."""
+    made = plan_pages(writing.connection, source_mapping, entries)
+    source, stream = source_mapping.source, entries[0].stream
+    stamped = [(entry.seen_at, changes) for entry, changes in zip(entries, made, strict=True)]
+    rows.write(writing, source, stamped, stream=stream)
+    quarantine.record(writing, source, list(zip(entries, made, strict=True)))
+    return made
+
+
+def plan_pages(connection: Connection, source_mapping: SourceMapping, entries: Sequence[PageEntry]) -> list[Changes]:
+    """What pages of one stream would change, each after the ones before it; writes nothing."""
+    source, stream = source_mapping.source, entries[0].stream
+    records = [record for entry in entries for record in entry.mapped]
+    keys, deals = wanted(records)
     before = rows.load(
         connection,
         source,
         rows=keys,
         deals=deals,
-        items=(stream, {record.key for record in entry.mapped}, _list_entities(source_mapping, stream)),
+        items=(stream, {record.key for record in records}, _list_entities(source_mapping, stream)),
         shared={
             str(made.fields["deal"])
-            for record in entry.mapped for made in record.entries
+            for record in records for made in record.entries
             if made.entity == "deal_owner" and not made.absent
         },
     )
+    return [_plan(source_mapping, entry, before) for entry in entries]
+
+
+def _plan(source_mapping: SourceMapping, entry: PageEntry, before: Before) -> Changes:
+    """What one page changes of what was known; `before` is afterwards as it leaves it."""
     entered = Entered(
-        source, stream, entry.seen_at, entry.page, entry.read_at, source_mapping.version, entry.known_until
+        source_mapping.source, entry.stream, entry.seen_at, entry.page, entry.read_at, source_mapping.version,
+        entry.known_until,
     )
     ledger = Ledger(before, entered, source_mapping.pipelines, source_mapping.columns)
     for record in entry.mapped:
@@ -72,8 +86,9 @@ def plan_page(connection: Connection, source_mapping: SourceMapping, entry: Page
         elif is_older(record.modified, before.stamps.get(record.key)):
             ledger.changes.old.add(record.index)
     changes = ledger.changes
-    if not _keeps_stamps(source_mapping, stream):
+    if not _keeps_stamps(source_mapping, entry.stream):
         changes.stamps.clear()
+        before.stamps.clear()
     faults = {record.index for record in entry.mapped if record.fault is not None} | changes.rejected.keys()
     changes.quarantined = len(faults - changes.old)
     return changes
@@ -108,7 +123,7 @@ def take_pass(
         ledger = Ledger(before, entered, source_mapping.pipelines, source_mapping.columns)
         for row_id, key in gone:
             ledger.delete((entity, row_id), key)
-        rows.write(writing, source, seen_at, ledger.changes)
+        rows.write(writing, source, [(seen_at, ledger.changes)])
         total.deleted += ledger.changes.deleted
     return total
 

@@ -96,7 +96,7 @@ def _retract(
         ledger = Ledger(before, entered, source_mapping.pipelines, source_mapping.columns)
         for row_id, key in unmade:
             ledger.retract((entity, row_id), key)
-        rows.write(writing, source, seen_at, ledger.changes)
+        rows.write(writing, source, [(seen_at, ledger.changes)])
         retracted += ledger.changes.deleted
     return retracted
 
@@ -123,7 +123,7 @@ def _take_pipelines(writing: Writing, source_mapping: SourceMapping, seen_at: in
     entered = Entered(source, "", seen_at, None, seen_at, source_mapping.version)
     ledger = Ledger(before, entered, source_mapping.pipelines, source_mapping.columns)
     ledger.apply(record)
-    rows.write(writing, source, seen_at, ledger.changes)
+    rows.write(writing, source, [(seen_at, ledger.changes)])
 
 
 def _latest(

@@ -27,7 +27,7 @@ from urllib.parse import quote
 from pydantic import field_validator
 
 from connector import convert
-from connector.answer import Response, decode
+from connector.answer import Response
 from connector.auth import Auth
 from connector.errors import AuthError, Permanent, RemoteError, UnexpectedShape
 from connector.http import REQUEST_IDS, Client
@@ -174,7 +174,7 @@ class RestSource(Source):
 
     def rows(self, spec: Stream, exchange: Exchange) -> list[Any]:
         """The records in one landed answer: a list, or the single one that was asked for by id. Pure."""
-        answer = decode(exchange.answer)
+        answer = exchange.json
         found = spec.found(answer)
         if isinstance(found, list):
             return found
@@ -198,7 +198,9 @@ class RestSource(Source):
 
     def streams(self) -> Sequence[PortStream]:
         return [
-            PortStream(name, cursor=bool(spec.since), by_id=bool(spec.one), complete=spec.complete)
+            PortStream(
+                name, cursor=bool(spec.since), by_id=bool(spec.one), complete=spec.complete, bounded=bool(spec.until)
+            )
             for name, spec in self.specs().items()
         ]
 
@@ -229,7 +231,7 @@ class RestSource(Source):
             ask = spec.pages.prepare(whole.plus(**spec.passes[number]), inner)
             response = self.fetch(stream, ask)
             exchange = response.exchange()
-            seen = Answer(decode(exchange.answer), response.headers, len(self.rows(spec, exchange)), exchange.url)
+            seen = Answer(exchange.json, response.headers, len(self.rows(spec, exchange)), exchange.url)
             inner = spec.pages.learn(seen, inner)
             if isinstance(inner, str):  # a link may repeat the credential
                 inner = self.client.redactor.text(inner)

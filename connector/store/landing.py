@@ -26,6 +26,11 @@ else:
     from backports import zstd
 
 
+_USUAL: dict[str, Any] = {  # what most exchanges are, and is not written: a scan that finds nothing costs little
+    "method": "GET", "body": None, "status": 200, "request_id": None, "content_type": "application/json",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Packed:
     """A page's exchanges ready to be written: their JSON, and the bodies by hash (compressed, size before)."""
@@ -55,17 +60,8 @@ def pack(exchanges: Sequence[Exchange]) -> Packed:
         name = body_hash(exchange.answer)
         if name not in bodies:
             bodies[name] = compressed(exchange.answer)
-        listed.append(
-            {
-                "method": exchange.method,
-                "url": exchange.url,
-                "body": exchange.body,
-                "status": exchange.status,
-                "request_id": exchange.request_id,
-                "content_type": exchange.content_type,
-                "answer": name,
-            }
-        )
+        told = {key: value for key, usual in _USUAL.items() if (value := getattr(exchange, key)) != usual}
+        listed.append({**told, "url": exchange.url, "answer": name})
     return Packed(canonical_json(listed), bodies)
 
 
@@ -125,16 +121,7 @@ def exchanges(connection: Connection, page: int) -> list[Exchange]:
         connection.execute(select(table.c.exchanges).where(table.c.id == page)).scalar_one()
     )
     return [
-        Exchange(
-            method=one["method"],
-            url=one["url"],
-            body=one["body"],
-            status=one["status"],
-            answer=body(connection, one["answer"]),
-            request_id=one["request_id"],
-            content_type=one["content_type"],
-        )
-        for one in listed
+        Exchange(**{**_USUAL, **one, "answer": body(connection, one["answer"])}) for one in listed
     ]
 
 

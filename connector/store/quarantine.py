@@ -8,7 +8,7 @@ the record changes); mended. Each time a record is set aside anew is a row of it
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, and_, delete, func, or_, select, update
@@ -24,20 +24,31 @@ if TYPE_CHECKING:
 KEY = ("source", "stream", "record_key")
 
 
-def record(writing: Writing, source: str, entry: PageEntry, changes: Changes) -> int:
-    """Take in what one page shows of the quarantine: new faults, and records that can be used again.
+def record(writing: Writing, source: str, taken: Sequence[tuple[PageEntry, Changes]]) -> None:
+    """Take in what pages of one stream show of the quarantine: new faults, and records that can be used again.
 
-    Says how many of its records are set aside and wait for a person.
+    Sets `quarantined` of each page's changes: how many of its records are set aside and wait for a person.
     """
-    reasons = {mapped.index: mapped.fault for mapped in entry.mapped if mapped.fault is not None} | changes.rejected
+    table, stream = quarantine, taken[0][0].stream
+    mine = and_(table.c.source == source, table.c.stream == stream)
+    reasons = [_reasons(entry, changes) for entry, changes in taken]
+    if not any(reasons) and writing.execute(select(func.count()).select_from(table).where(mine)).scalar_one() == 0:
+        return
+    for (entry, changes), why in zip(taken, reasons, strict=True):
+        changes.quarantined = _record(writing, source, entry, changes, why)
+
+
+def _reasons(entry: PageEntry, changes: Changes) -> dict[int, str]:
+    return {mapped.index: mapped.fault for mapped in entry.mapped if mapped.fault is not None} | changes.rejected
+
+
+def _record(writing: Writing, source: str, entry: PageEntry, changes: Changes, reasons: Mapping[int, str]) -> int:
+    """One page; says how many of its records wait for a person."""
     table = quarantine
     mine = and_(table.c.source == source, table.c.stream == entry.stream)
-    if not reasons and writing.execute(select(func.count()).select_from(table).where(mine)).scalar_one() == 0:
-        return 0
     keys = {mapped.key for mapped in entry.mapped}
-    told = writing.execute(select(table).where(mine).order_by(table.c.first_seen_at)).mappings()
-    known = {row["record_key"]: dict(row) for row in told}
-    known = {key: row for key, row in known.items() if key in keys}
+    query = select(table).where(mine, table.c.record_key.in_(keys)).order_by(table.c.first_seen_at)
+    known = {row["record_key"]: dict(row) for row in writing.execute(query).mappings()}
     shown: set[str] = set()
     for mapped in entry.mapped:
         held = known.get(mapped.key)

@@ -82,7 +82,7 @@ def _versions(entity: Entity) -> Table:
     made_of_item = text("item IS NOT NULL AND replaced_at IS NULL")
     Index(
         f"{entity.name}_item", table.c.source, table.c.stream, table.c.record_key,
-        sqlite_where=made_of_item, postgresql_where=made_of_item,
+        sqlite_where=made_of_item,  # PostgreSQL's stands in the migration: named here it would load that dialect too
     )
     return table
 
@@ -104,6 +104,8 @@ def _event() -> list[Column[Any]]:
     ]
 
 
+_BY_KEY: dict[str, Any] = {"sqlite_with_rowid": False}  # narrow rows that stand in their key: a third less to write
+
 LEDGER: dict[str, Table] = {entity.name: _versions(entity) for entity in ENTITIES.values() if not entity.facts}
 
 stage_transition = Table(
@@ -119,6 +121,7 @@ stage_transition = Table(
     _instant("seen_at", key=True),
     *_event()[1:],
     *_provenance(),
+    **_BY_KEY,
 )
 
 deal_change = Table(
@@ -134,6 +137,7 @@ deal_change = Table(
     _instant("seen_at", key=True),
     *_event()[1:],
     *_provenance(),
+    **_BY_KEY,
 )
 
 LEDGER["stage_transition"] = stage_transition
@@ -146,6 +150,7 @@ record_stamp = Table(  # the newest modified stamp of each record that was taken
     _text("stream", key=True),
     _text("record_key", key=True),
     _instant("modified"),
+    **_BY_KEY,
 )
 
 # --- the journal -----------------------------------------------------------------------------------------------------

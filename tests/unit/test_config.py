@@ -163,7 +163,8 @@ def test_all_faults_are_said_at_once_in_the_order_of_the_file(folder):
 
 def test_unknown_keys_list_the_known_ones_and_the_nearest(folder):
     found = faults(folder, GOOD.replace("token", "tokn") + "destination: {}\n")
-    known = "adapter, base_url, budget, columns, history_import, mapping, overlap, parts, schedule, since, size, token"
+    known = "adapter, base_url, budget, columns, history_import, mapping, overlap, parts, schedule, since, size"
+    known += ", token, windows"
     assert f"7: sources.crm.tokn: unknown key, expected one of: {known}; did you mean token?" in found
     assert "4: sources.crm.token: is missing, expected text" in found
     assert found[-1].endswith("timezone, week_start; did you mean destinations?")

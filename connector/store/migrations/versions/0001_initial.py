@@ -215,6 +215,7 @@ def upgrade() -> None:
         sa.Column("item", sa.Integer(), nullable=True),
         sa.Column("mapping", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("source", "deal", "field", "occurred_at", "sequence", "new", "origin", "seen_at"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "deal_owner",
@@ -640,6 +641,7 @@ def upgrade() -> None:
         sa.Column("record_key", sa.Text(), nullable=False),
         sa.Column("modified", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("source", "stream", "record_key"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "run",
@@ -762,6 +764,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint(
             "source", "deal", "occurred_at", "sequence", "to_pipeline", "to_stage", "origin", "seen_at"
         ),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "target",
