@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct
@@ -27,10 +28,12 @@ from connector.model import (
     RATIO_SCALE,
     STAGE,
     Entry,
+    Kind,
     Mapped,
     Pipeline,
     Reported,
     Value,
+    column,
     stored_json,
 )
 
@@ -97,14 +100,14 @@ Row = dict[str, Any]
 class Before:
     """What is current for the rows a page touches.
 
-    `items`: rows made of list items, by (entity, record key). `stamps`: the newest modified stamp of each of the
+    `items`: rows made of list items, (entity, id) by record key. `stamps`: the newest modified stamp of each of the
     stream's records that was taken in. `shares`: the current deal_owner rows of a deal (`source:id`), from any source,
     by (source, id).
     """
 
     rows: dict[tuple[str, str], Row] = field(default_factory=dict)
     facts: dict[str, dict[str, list[Fact]]] = field(default_factory=dict)
-    items: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    items: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
     stamps: dict[str, int] = field(default_factory=dict)
     shares: dict[str, dict[tuple[str, str], Row]] = field(default_factory=dict)
 
@@ -170,8 +173,7 @@ class Ledger:
         if is_older(record.modified, stamp):
             self._apply_old(record)
             return
-        conflict = next((reason for entry in record.entries if (reason := self._conflict(entry))), None)
-        conflict = conflict or self._overshared(record)
+        conflict = self._conflict(record) or self._overshared(record)
         if conflict:
             self.changes.rejected[record.index] = conflict
             return
@@ -179,7 +181,8 @@ class Ledger:
             self.before.stamps[record.key] = self.changes.stamps[record.key] = record.modified
         moved = self._report(record, self.entered.read_at)
         effects = {self._version(record, entry) for entry in record.entries}
-        effects.add(self._vanished_items(record))
+        if record.key in self.before.items:
+            effects.add(self._vanished_items(record))
         if "new" in effects or (moved and not record.entries):
             self.changes.new += 1
         elif "deleted" in effects:
@@ -197,23 +200,27 @@ class Ledger:
         else:
             self.changes.unchanged += 1
 
-    def _conflict(self, entry: Entry) -> str | None:
+    def _conflict(self, record: Mapped) -> str | None:
         """Two streams that fill the same field of one row: a fault of the mapping that only the data show."""
-        row = self.before.rows.get((entry.entity, entry.id))
-        if row is None or entry.absent or not self.entered.stream:
-            return None
-        filled = entry.fields.keys() | {f"extra.{name}" for name in entry.extra or ()}
-        for stream in decode(row["parts"]):
-            if stream and stream != self.entered.stream:
-                shared = (self.columns(entry.entity, stream) & filled) - set(ENTITIES[entry.entity].key)
-                if shared:
-                    names = ", ".join(sorted(shared))
-                    return f"{entry.entity} {names}: filled by stream {stream} for the same row; give the keys a prefix"
+        for entry in record.entries:
+            row = self.before.rows.get((entry.entity, entry.id))
+            if row is None or entry.absent or not self.entered.stream:
+                continue
+            filled = entry.fields.keys() | {f"extra.{name}" for name in entry.extra or ()}
+            for stream in decode(row["parts"]):
+                if stream and stream != self.entered.stream:
+                    shared = (self.columns(entry.entity, stream) & filled) - set(ENTITIES[entry.entity].key)
+                    if shared:
+                        names = ", ".join(sorted(shared))
+                        said = f"{entry.entity} {names}: filled by stream {stream} for the same row"
+                        return f"{said}; give the keys a prefix"
         return None
 
     def _overshared(self, record: Mapped) -> str | None:
         """Shares of one deal that would add up to more than 1 at some time, with those told elsewhere."""
         mine = [entry for entry in record.entries if entry.entity == "deal_owner" and not entry.absent]
+        if not mine:
+            return None
         for deal in {str(entry.fields.get("deal")) for entry in mine}:
             rows = {
                 key: row for key, row in self.before.shares.get(deal, {}).items()
@@ -315,7 +322,7 @@ class Ledger:
         if key[0] == "deal_owner":
             self.before.shares.setdefault(str(made.get("deal")), {})[entered.source, key[1]] = made
         if item is not None:
-            self.before.items.setdefault((key[0], record.key), set()).add(key[1])
+            self.before.items.setdefault(record.key, set()).add(key)
         return made
 
     def _retract(self, record: Mapped, key: tuple[str, str], *, gone: str = "retracted") -> str:
@@ -335,16 +342,13 @@ class Ledger:
         """Retract rows made of list items that the record no longer has."""
         made = {(entry.entity, entry.id) for entry in record.entries if not entry.absent}
         effect = "unchanged"
-        for (entity, record_key), ids in self.before.items.items():
-            if record_key != record.key:
+        for key in sorted(self.before.items[record.key]):
+            row = self.before.rows.get(key)
+            if key in made or row is None or row["gone"] is not None:
                 continue
-            for row_id in sorted(ids):
-                row = self.before.rows.get((entity, row_id))
-                if (entity, row_id) in made or row is None or row["gone"] is not None:
-                    continue
-                mine = decode(row["parts"]).get(self.entered.stream)
-                if mine and mine[1] == record.key and not is_older(record.modified, mine[0]):
-                    effect = self._retract(record, (entity, row_id))
+            mine = decode(row["parts"]).get(self.entered.stream)
+            if mine and mine[1] == record.key and not is_older(record.modified, mine[0]):
+                effect = self._retract(record, key)
         return effect
 
     def delete(self, key: tuple[str, str], record_key: str) -> None:
@@ -375,12 +379,14 @@ class Ledger:
         for reported in record.reported:
             told.setdefault((reported.deal, reported.timeline), []).append(reported)
         for (deal, timeline), facts in told.items():
-            keys = {fact.key for fact in self._timeline(deal, timeline) if fact.origin == "reported"}
+            known = self._timeline(deal, timeline)
+            keys = {fact.key for fact in known if fact.origin == "reported"}
             for reported in facts:
                 key = (reported.occurred_at, reported.sequence, reported.value)
                 if key not in keys:
                     keys.add(key)
-                    self._add(self._fact_of(record, reported))
+                    fact = self.changes.facts[deal, timeline, key, "reported"] = self._fact_of(record, reported)
+                    known.append(fact)
                     added = True
                     if ("deal", deal) not in self.before.rows:
                         self._put(("deal", deal), {"gone": None}, "{}", record, seen_at=reported.seen_at)
@@ -418,15 +424,14 @@ class Ledger:
         them, in whatever order they came, from the first to the last.
         """
         known = self._timeline(deal, timeline)
-        if all(fact.origin == "reported" for fact in known):
-            if until is not None:
-                self._covered[deal, timeline] = min(fact.occurred_at for fact in facts), until
+        oldest = min([fact.occurred_at for fact in facts])
+        if until is not None:
+            self._covered[deal, timeline] = oldest, until
+        if len([fact for fact in known if fact.origin == "reported"]) == len(known):
             return
-        chain = sorted((fact for fact in known if fact.origin == "reported"), key=lambda fact: fact.key)
-        oldest = min(fact.occurred_at for fact in facts)
+        chain = sorted((fact for fact in known if fact.origin == "reported"), key=_IN_ORDER)
         if until is not None:
             newest = until
-            self._covered[deal, timeline] = oldest, newest
         else:
             told = {fact.occurred_at for fact in chain if fact.item is None} | {fact.occurred_at for fact in facts}
             oldest, newest = min(told), max(told)
@@ -550,6 +555,11 @@ class Ledger:
 
 
 _ALWAYS = -(2**62)
+_IN_ORDER = attrgetter("occurred_at", "sequence", "value")  # `Fact.key`, without a call for each
+_FLAGS = {
+    name: [column(field) for field, declared in entity.fields.items() if declared.kind is Kind.FLAG]
+    for name, entity in ENTITIES.items()
+}
 
 
 def _since(row: Row) -> int:
@@ -570,7 +580,7 @@ def _explained(fact: Fact, chain: list[Fact], oldest: int) -> bool:
 
 def _latest(facts: list[Fact]) -> Fact:
     """The last of a timeline; facts of one instant in the same order wherever they were read from."""
-    return max(facts, key=lambda fact: fact.key)
+    return max(facts, key=_IN_ORDER)
 
 
 def _covered(fact: Fact, oldest: int, newest: int) -> bool:
@@ -596,9 +606,10 @@ def _values(row: Row | None) -> Row:
 
 def _stored(entry: Entry, rest: Row) -> Row:
     """The entry's fields as the store keeps them: flags as 0 and 1, own fields as JSON with those of other streams."""
-    fields: Row = {
-        column: int(value) if isinstance(value, bool) else value for column, value in entry.fields.items()
-    }
+    fields: Row = dict(entry.fields)
+    for flag in _FLAGS[entry.entity]:
+        if fields.get(flag) is not None:
+            fields[flag] = int(fields[flag])
     if entry.extra is not None:
         fields["extra"] = _own_fields({**decode(rest.get("extra") or "{}"), **entry.extra})
     return fields

@@ -119,8 +119,7 @@ class Exchange:
         return decode(self.answer)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """What the vendor sent, untouched, with its key in the stream.
 
     `modified` is the vendor's modified stamp in microseconds UTC, None where there is none.

@@ -41,7 +41,7 @@ def load(
     before.stamps = _stamps(connection, source, stream, keys)
     for entity in entities:
         for row_id, key in _items(connection, LEDGER[entity], source, stream, keys):
-            before.items.setdefault((entity, key), set()).add(row_id)
+            before.items.setdefault(key, set()).add((entity, row_id))
             wanted.setdefault(entity, set()).add(row_id)
     for entity, ids in wanted.items():
         for row in current(connection, entity, source, ids):
@@ -156,7 +156,8 @@ def _write_facts(writing: Writing, source: str, batch: Sequence[tuple[int, Chang
                 made[id(fact)] = (fact, seen_at)
             else:
                 _end(writing, source, fact, seen_at)
-        made.update((id(fact), (fact, None)) for fact in changes.facts.values())
+        for fact in changes.facts.values():
+            made[id(fact)] = (fact, None)
     rows: dict[str, list[tuple[Any, ...]]] = {}
     for fact, ended_at in made.values():
         rows.setdefault(_table(fact).name, []).append(_fact_row(source, fact, ended_at))
