@@ -69,11 +69,12 @@ class HubSpot(RestSource):
     pipelines = Stream(path="pipelines/deals", records="results")
     companies = Objects(
         path="objects/companies", records="results", cursor="updatedAt", since="hs_lastmodifieddate",
-        one="objects/companies/{id}", pages=AFTER,
+        until="hs_lastmodifieddate", one="objects/companies/{id}", pages=AFTER,
         properties=("name", "domain", "createdate", "hubspot_owner_id"),
     )
     contacts = companies.replace(
-        path="objects/contacts", one="objects/contacts/{id}", since="lastmodifieddate", linked=("deals",),
+        path="objects/contacts", one="objects/contacts/{id}", since="lastmodifieddate", until="lastmodifieddate",
+        linked=("deals",),
         properties=(  # no name and no address: no metric asks who a lead is
             "createdate", "hubspot_owner_id", "lifecyclestage", "hs_lead_status", "hs_analytics_source",
             "associatedcompanyid", "hs_lifecyclestage_marketingqualifiedlead_date",

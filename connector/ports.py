@@ -119,7 +119,8 @@ class Exchange:
         return decode(self.answer)
 
 
-class Record(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Record:
     """What the vendor sent, untouched, with its key in the stream.
 
     `modified` is the vendor's modified stamp in microseconds UTC, None where there is none.
