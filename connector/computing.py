@@ -2,40 +2,45 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
-from connector import kpi, kpi_store, naming, people
-from connector.config.beside import read_bytes
+from connector import kpi, kpi_store, naming
+from connector.computation import Computation, people_of, withheld
 from connector.errors import Busy, ConfigError, Fault
 from connector.kpi import KpiDefinition
 from connector.kpi_store import Changes
 from connector.metrics.catalogue import CATALOGUE
 from connector.model import KpiValue, micros
 from connector.period import Calendar
-from connector.store import quarantine
 from connector.store.snapshot import open_snapshot
-from connector.store.store import Lease, Store
+from connector.store.store import Lease
 from connector.wiring import Installation
 
 PATIENCE = 300.0  # seconds to wait for another run's computation or delivery: its values may be older than ours
 
 
-def refresh(here: Installation, *, wait: float = PATIENCE) -> Changes:
-    """Compute every KPI for every period and store what changed. Raises Busy when another run does so for too long."""
+def refresh(here: Installation, *, wait: float = PATIENCE, apart: bool | None = None) -> Changes:
+    """Compute every KPI for every period and store what changed. Raises Busy when another run does so for too long.
+
+    `apart`: in a process of its own, so that this one stays small; None: where a job runs in a thread beside others, as
+    in `connector run`. A command is about to end anyway, and spares itself the second start.
+    """
     definitions = here.config.kpis
     if not definitions and not kpi_store.current(here.store):
         return Changes(0, 0, 0, 0)
     lease = _lease(here, wait)
     try:
-        with open_snapshot(here.config.store) as snapshot:
-            values = kpi.compute(
-                definitions, snapshot, here.calendar, here.config.currency,
-                withheld=withheld(here.store, snapshot.as_of),
-            )
-        values += _emptied(here, values, snapshot.as_of)
-        return kpi_store.save(here.store, values, lease=lease)
+        computation = Computation(
+            here.config.store, definitions, here.calendar, here.config.currency, here.config.people, lease
+        )
+        if apart is None:
+            apart = threading.current_thread() is not threading.main_thread()
+        if apart:
+            return computation.run_apart(here.clock)
+        return computation.run(here.store)
     finally:
         here.store.release(lease)
 
@@ -51,44 +56,11 @@ def _lease(here: Installation, wait: float) -> Lease:
             here.clock.sleep(0.2)
 
 
-def _emptied(here: Installation, values: Sequence[KpiValue], as_of: int) -> list[KpiValue]:
-    """Values stored earlier of which nothing is left: 0 or no data, or a destination would keep what it was told.
-
-    A person who is no longer in the people file, or ignored there, is left alone: settling a leaver takes nothing back.
-    """
-    left = kpi_store.besides(here.store, {value.key for value in values})
-    definitions = {one.id: one for one in here.config.kpis}
-    staff = _staff(here) if left else set()
-    found = (
-        kpi.emptied(definitions[value.kpi], value, here.calendar, here.config.currency, as_of)
-        for value in left
-        if value.kpi in definitions and (value.subject.kind != "person" or value.subject.key in staff)
-    )
-    return [value for value in found if value is not None]
-
-
-def _staff(here: Installation) -> set[str]:
-    """The codes of the employees who have values."""
-    return {person.code for person in _people(here).persons if not person.is_ignored}
-
-
-def _people(here: Installation) -> people.People:
-    """The people file as it stands."""
-    path = here.config.people
-    return people.parse(read_bytes(path), str(path)) if path else people.People()
-
-
-def withheld(store: Store, as_of: int) -> list[tuple[str, str]]:
-    """The (source, pipeline id) of pipelines with a record whose stage nobody mapped, as known at `as_of`."""
-    with store.reading() as connection:
-        return quarantine.withheld(connection, as_of)
-
-
 def persons(here: Installation) -> dict[str, dict[str, str]]:
     """What destinations may be told of each employee, by code."""
     return {
         person.code: {"employee_code": person.code, "email": min(person.emails, default=""), "name": person.name}
-        for person in _people(here).persons
+        for person in people_of(here.config.people).persons
         if person.code
     }
 
@@ -122,7 +94,8 @@ def _check_names(
     """Raise ConfigError where the answer is empty because the question names what nobody knows, today either."""
     with open_snapshot(here.config.store) as snapshot:
         naming.check(
-            snapshot, here.calendar, _people(here), {kind for one in definitions for kind in _kinds(one)}, subject, by,
+            snapshot, here.calendar, people_of(here.config.people),
+            {kind for one in definitions for kind in _kinds(one)}, subject, by,
             lambda: kpi.compute(definitions, snapshot, here.calendar, here.config.currency),
         )
 

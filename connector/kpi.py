@@ -256,6 +256,8 @@ class _Computation:
         self.withheld = _withheld_stages(engine, withheld)
         self.unit, self.currency = unit(self.question, engine.currency)
         self.empty = numbers(self.question, _EMPTY, engine.currency)
+        self.counts_money = self.question.counts_money
+        self.cuts: dict[tuple[str, ...], tuple[Mapping[str, str], int]] = {}
         self.order: dict[tuple[str | None, str | None], int] = {}
         for place, stage in enumerate(engine.stages):
             self.order.setdefault((stage.pipeline, stage.stage), place)
@@ -274,32 +276,40 @@ class _Computation:
             for kind, key in self.subjects.expected(period):
                 keys |= {(kind, key, cut) for cut in self.subjects.combinations(kind, key)}
                 keys |= {(kind, key, cut) for cut in shown.get((kind, key), ())}
-            yield from (self._value(period, key, groups.get(key)) for key in sorted(keys, key=self._place))
+            dates = period.start_on.isoformat(), period.end_on.isoformat()
+            yield from (self._value(period, dates, key, groups.get(key)) for key in sorted(keys, key=self._place))
 
     def _place(self, key: _Key) -> tuple[str, str, int, tuple[str, ...]]:
         """Subjects by name, stages in the order of their pipeline."""
-        cut = dict(zip(self.question.by, key[2], strict=True))
-        stage = (cut.get("pipeline"), cut.get("stage"))
-        return *key[:2], self.order.get(stage, len(self.order)), key[2]
+        return *key[:2], self._cut(key[2])[1], key[2]
 
-    def _value(self, period: Period, key: _Key, group: Group | None) -> KpiValue:
-        metric, as_of = self.question.metric, self.engine.known.as_of
-        cut = dict(zip(self.question.by, key[2], strict=True))
+    def _cut(self, words: tuple[str, ...]) -> tuple[Mapping[str, str], int]:
+        """The dimensions by name, and the place of their stage."""
+        found = self.cuts.get(words)
+        if found is None:
+            named = dict(zip(self.question.by, words, strict=True))
+            stage = (named.get("pipeline"), named.get("stage"))
+            found = self.cuts[words] = named, self.order.get(stage, len(self.order))
+        return found
+
+    def _value(self, period: Period, dates: tuple[str, str], key: _Key, group: Group | None) -> KpiValue:
+        question, metric, as_of = self.question, self.question.metric, self.engine.known.as_of
+        cut, _ = self._cut(key[2])
         is_withheld = bool(self.withheld) and self._touches(key, cut)
         if is_withheld or (metric.kind == "S" and period.start > as_of):  # a stock of the future is not known
             given = Numbers(None)
         else:
-            given = self.empty if group is None else numbers(self.question, group, self.engine.currency)
+            given = self.empty if group is None else numbers(question, group, self.engine.currency)
         group = group or _EMPTY
         return KpiValue(
             kpi=self.definition.id, metric=metric.id, subject=self.subjects.named(*key[:2]), dimensions=cut,
-            period=period.name, period_start=period.start_on.isoformat(), period_end=period.end_on.isoformat(),
+            period=period.name, period_start=dates[0], period_end=dates[1],
             value=given.value, unit=self.unit, currency=self.currency, numerator=given.numerator,
             denominator=given.denominator, as_of=as_of, status="withheld" if is_withheld else "open",
-            left_out_amount=group.without_amount if self.question.counts_money else 0,
-            left_out_rate=group.without_rate if self.question.counts_money else 0,
+            left_out_amount=group.without_amount if self.counts_money else 0,
+            left_out_rate=group.without_rate if self.counts_money else 0,
             left_out_duration=group.without_duration, interval=given.interval, open_share=given.open_share,
-            options=self.question.options, catalogue_version=metric.version,
+            options=question.options, catalogue_version=metric.version,
         )
 
     def _touches(self, key: _Key, dimensions: Mapping[str, str]) -> bool:

@@ -8,9 +8,9 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, bindparam, insert, select, update
+from sqlalchemy import Column, Row, Table, and_, bindparam, insert, select, update
 
-from connector.model import KpiValue, Subject, canonical_json
+from connector.model import KpiValue, Subject, iso, stored_json
 from connector.store import tables
 from connector.store.store import Lease, Store, Writing
 
@@ -38,17 +38,20 @@ def save(store: Store, values: Iterable[KpiValue], *, lease: Lease | None = None
 
     A stored value that is not among them is ended. The moment of the question (`as_of`) alone is no change.
     """
-    before = {value.key: value for value in current(store)}
+    table = tables.kpi_value
+    query = select(*_named(table), table.c.as_of, table.c.object).where(table.c.replaced_at.is_(None))
+    before = {_key(row): row for row in store.rows(query)}
     same, new, changed = 0, [], []
     for value in values:
-        known = before.pop(value.key, None)
+        key = value.key
+        known = before.pop(key, None)
         if known is None:
-            new.append(value)
-        elif replace(known, as_of=value.as_of) == value:
+            new.append((key, value))
+        elif _is_same(known, value):
             same += 1
         else:
-            changed.append(value)
-    written = iter([*((key, None) for key in before), *((value.key, value) for value in [*changed, *new])])
+            changed.append((key, value))
+    written = iter([*((key, None) for key in before), *changed, *new])
     while batch := list(islice(written, BATCH)):
         with store.writing() as writing:
             if lease:
@@ -70,9 +73,26 @@ def current(store: Store, kpis: Collection[str] | None = None) -> list[KpiValue]
 def besides(store: Store, keys: Collection[Key]) -> list[KpiValue]:
     """The stored current values that have none of these keys."""
     table = tables.kpi_value
-    named = (table.c.kpi, table.c.subject_kind, table.c.subject_key, table.c.dimensions, table.c.period)
-    query = select(*named, table.c.as_of, table.c.object).where(table.c.replaced_at.is_(None))
-    return [_value(json.loads(row.object), row.as_of) for row in store.rows(query) if tuple(row[:5]) not in keys]
+    query = select(*_named(table)).where(table.c.replaced_at.is_(None))
+    left = {_key(row) for row in store.rows(query)}.difference(keys)
+    return [value for value in current(store, {key[0] for key in left}) if value.key in left] if left else []
+
+
+def _named(table: Table) -> list[Column[Any]]:
+    """The columns of a Key."""
+    return [table.c[name] for name in ("kpi", "subject_kind", "subject_key", "dimensions", "period")]
+
+
+def _key(row: Row[Any]) -> Key:
+    return row.kpi, row.subject_kind, row.subject_key, row.dimensions, row.period
+
+
+def _is_same(known: Row[Any], value: KpiValue) -> bool:
+    """Whether a stored row says this value, whenever it was asked; mostly its text already tells."""
+    asked_then = {**value.as_json(), "as_of": iso(known.as_of)}
+    if stored_json(asked_then) == known.object:
+        return True
+    return replace(_value(json.loads(known.object), known.as_of), as_of=value.as_of) == value
 
 
 def _value(kpi: Mapping[str, Any], as_of: int) -> KpiValue:
@@ -90,7 +110,7 @@ def _write(writing: Writing, batch: Sequence[tuple[Key, KpiValue | None]]) -> No
     """End the current row of each key, and begin the row of each that has a value."""
     table = tables.kpi_value
     stamp = writing.stamp()
-    names = ("kpi", "subject_kind", "subject_key", "dimensions", "period")
+    names = [column.name for column in _named(table)]
     of_key = and_(*(table.c[name] == bindparam(f"of_{name}") for name in names))
     writing.execute(
         update(table).where(of_key, table.c.replaced_at.is_(None)).values(replaced_at=stamp),
@@ -109,5 +129,5 @@ def _rows(batch: Sequence[tuple[Key, KpiValue | None]], stamp: int) -> Iterator[
                 "kpi": kpi, "subject_kind": kind, "subject_key": subject, "dimensions": dimensions, "period": period,
                 "seen_at": stamp, "replaced_at": None, "value": value.value, "unit": value.unit,
                 "currency": value.currency, "status": value.status, "as_of": value.as_of,
-                "object": canonical_json(value.as_json()),
+                "object": stored_json(value.as_json()),
             }

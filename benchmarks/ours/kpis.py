@@ -11,7 +11,7 @@ import json
 import time
 
 from connector import kpi
-from connector.computing import withheld
+from connector.computation import withheld
 from connector.model import canonical_json
 from connector.store.snapshot import open_snapshot
 from connector.wiring import Installation

@@ -1,11 +1,11 @@
 -- Whose number: the members of one question, with the owner (and share) each is credited to (R12).
--- One table macro per option `credit`. An owner of '' is nobody; the parts of a member always add up to it.
+-- One table macro per option `credit`. Owner 0 is nobody; the parts of a member always add up to it.
 
 -- The members of the question at hand: declared anew for each, as a view or, where a member is cut up, as a table.
 CREATE VIEW member AS
 SELECT 0 AS member_no, 0 AS period, 0 AS record, 0 AS stage_no, 0::BIGINT AS event_at, 0::BIGINT AS placed_at,
-       '' AS actor, '' AS owner, FALSE AS is_numerator, FALSE AS is_denominator, FALSE AS is_open, 0::BIGINT AS amount,
-       '' AS left_out, 0::BIGINT AS duration
+       0 AS actor_no, 0 AS owner_no, FALSE AS is_numerator, FALSE AS is_denominator, FALSE AS is_open,
+       0::BIGINT AS amount, '' AS left_out, 0::BIGINT AS duration
 WHERE FALSE;
 
 -- Nobody in particular: for totals, where the credit makes no difference.
@@ -14,47 +14,44 @@ SELECT *, 1000000 AS share FROM member;
 
 -- The record's own owner: leads, which have no history of owners.
 CREATE MACRO credited_own() AS TABLE
-SELECT * REPLACE (coalesce(owner, '') AS owner), 1000000 AS share FROM member;
+SELECT *, 1000000 AS share FROM member;
 
 -- Whoever owned the deal at the event's time.
 CREATE MACRO credited_at_event() AS TABLE
-SELECT member.* EXCLUDE (owner), ownership.owner, 1000000 AS share
+SELECT member.* EXCLUDE (owner_no), ownership.owner_no, 1000000 AS share
 FROM member
 JOIN ownership ON ownership.deal_no = member.record AND ownership.since <= event_at AND event_at < ownership.until;
 
 -- Whoever owns the deal at the as-of moment.
 CREATE MACRO credited_current() AS TABLE
-SELECT member.* EXCLUDE (owner), owned.owner, 1000000 AS share
+SELECT member.* EXCLUDE (owner_no), owned.owner_no, 1000000 AS share
 FROM member JOIN owned ON owned.deal_no = member.record;
 
 -- Whoever did it: the user who made the move. One that is no owner of that source is nobody.
 CREATE MACRO credited_actor() AS TABLE
-SELECT member.* EXCLUDE (owner), coalesce(actor.owner, '') AS owner, 1000000 AS share
-FROM member
-JOIN (SELECT deal_no, source FROM deal) AS deal ON deal.deal_no = member.record
-LEFT JOIN actor ON actor.source = deal.source AND actor.actor = member.actor;
+SELECT * REPLACE (actor_no AS owner_no), 1000000 AS share FROM member;
 
 -- By shares at the event's time; what they leave of one goes to the owner then. Money is cut at the minor unit, so that
 -- the parts add up to the whole: each part is the difference of two cumulative cuts, owners in order.
 CREATE MACRO credited_split() AS TABLE
-WITH agreed AS (
-    SELECT member_no, part.owner, part.share
+WITH agreed AS MATERIALIZED (
+    SELECT member_no, part.owner_no, part.share
     FROM member JOIN part ON part.deal_no = member.record AND part.since <= event_at AND event_at < part.until
 ),
 rest AS (
-    SELECT member_no, any_value(credited.owner) AS owner, 1000000 - coalesce(sum(agreed.share), 0) AS share
+    SELECT member_no, any_value(credited.owner_no) AS owner_no, 1000000 - coalesce(sum(agreed.share), 0) AS share
     FROM credited_at_event() AS credited LEFT JOIN agreed USING (member_no)
     GROUP BY member_no
 ),
 cut AS (
-    SELECT member_no, owner, sum(share)::BIGINT AS share,
-           (sum(sum(share)) OVER (PARTITION BY member_no ORDER BY owner))::BIGINT AS upto
+    SELECT member_no, owner_no, sum(share)::BIGINT AS share,
+           (sum(sum(share)) OVER (PARTITION BY member_no ORDER BY owner_no))::BIGINT AS upto
     FROM (SELECT * FROM agreed UNION ALL SELECT * FROM rest WHERE share > 0)
-    GROUP BY member_no, owner HAVING sum(share) > 0
+    GROUP BY member_no, owner_no HAVING sum(share) > 0
 )
-SELECT member.* EXCLUDE (owner) REPLACE (
+SELECT member.* EXCLUDE (owner_no) REPLACE (
            (getvariable('money_step') * (
                (amount // getvariable('money_step'))::HUGEINT * upto // 1000000
                - (amount // getvariable('money_step'))::HUGEINT * (upto - share) // 1000000))::BIGINT AS amount),
-       cut.owner, share
+       cut.owner_no, share
 FROM member JOIN cut USING (member_no);

@@ -12,47 +12,58 @@ CREATE TABLE once AS
 SELECT deal_no, field, CASE place WHEN 1 THEN -9223372036854775807 ELSE occurred_at END AS since, until,
        nullif(new, '') AS told
 FROM (
-    SELECT deal.deal_no, field, new, occurred_at, row_number() OVER told AS place, lead(occurred_at) OVER told AS until
-    FROM raw_change AS change
-    JOIN deal ON deal.source = change.source AND deal.id = change.deal
-    WHERE field IN ('amount', 'currency', 'probability') AND occurred_at <= getvariable('as_of')
-    WINDOW told AS (PARTITION BY deal.deal_no, field ORDER BY occurred_at, sequence, new)
+    SELECT deal_no, field, new, occurred_at, row_number() OVER told AS place, lead(occurred_at) OVER told AS until
+    FROM worth_change
+    WINDOW told AS (PARTITION BY deal_no, field ORDER BY occurred_at, sequence, new)
 )
 WHERE until IS NOT NULL AND (until > occurred_at OR place = 1);
 
--- Open deals by the stage held then.
+-- Open deals by the stage held then. The periods are numbered by their instants, so a visit is open in those from the
+-- first instant it saw to the last.
 CREATE VIEW open_then AS
-SELECT deal_no, visit.stage_no, period.period, period.instant,
+SELECT open.deal_no, open.stage_no, period.period, period.instant,
        coalesce(CASE WHEN odds.deal_no IS NULL THEN deal.probability ELSE odds.told::BIGINT END, stage.probability)
            AS probability,
        CASE WHEN worth.deal_no IS NULL THEN deal.amount ELSE worth.told::BIGINT END AS amount,
        CASE WHEN money.told IS NULL THEN deal.currency ELSE money.told END AS currency
-FROM period
-JOIN visit ON visit.entered_at <= period.instant AND coalesce(visit.left_at, 9223372036854775807) > period.instant
+FROM (
+    SELECT deal_no, stage_no, unnest(range(first_turn, after_turn)) AS turn
+    FROM (
+        SELECT deal_no, stage_no, instants_before(entered_at) AS first_turn,
+               instants_before(coalesce(left_at, 9223372036854775807)) AS after_turn
+        FROM visit WHERE kind = 'open'
+    )
+    WHERE first_turn < after_turn
+) AS open
+JOIN period USING (turn)
 JOIN stage USING (stage_no)
 JOIN deal USING (deal_no)
-LEFT JOIN once AS worth ON worth.deal_no = visit.deal_no AND worth.field = 'amount'
+LEFT JOIN (FROM once WHERE field = 'amount') AS worth ON worth.deal_no = open.deal_no
     AND worth.since <= period.instant AND period.instant < worth.until
-LEFT JOIN once AS money ON money.deal_no = visit.deal_no AND money.field = 'currency'
+LEFT JOIN (FROM once WHERE field = 'currency') AS money ON money.deal_no = open.deal_no
     AND money.since <= period.instant AND period.instant < money.until
-LEFT JOIN once AS odds ON odds.deal_no = visit.deal_no AND odds.field = 'probability'
-    AND odds.since <= period.instant AND period.instant < odds.until
-WHERE visit.kind = 'open';
+LEFT JOIN (FROM once WHERE field = 'probability') AS odds ON odds.deal_no = open.deal_no
+    AND odds.since <= period.instant AND period.instant < odds.until;
 
 -- Their amount then, at that day's rate (R13).
-CREATE VIEW open_deal AS
-SELECT deal_no AS record, stage_no, instant AS event_at, instant AS cohort_at, TRUE AS is_numerator, probability,
-       in_base(amount, rate.top, rate.bottom) AS amount,
-       CASE WHEN amount IS NULL THEN 'amount' WHEN rate.top IS NULL THEN 'rate' ELSE '' END AS left_out
+CREATE VIEW open_worth AS
+SELECT deal_no, stage_no, open_then.period, probability, in_base(amount, rate.top, rate.bottom) AS amount,
+       (CASE WHEN amount IS NULL THEN 'amount' WHEN rate.top IS NULL THEN 'rate' ELSE '' END)
+           ::ENUM ('', 'amount', 'rate') AS left_out
 FROM open_then
 LEFT JOIN period_rate AS rate ON rate.period = open_then.period AND rate.currency = open_then.currency;
 
-CREATE VIEW member_open_pipeline AS SELECT * FROM open_deal;
+-- The same for the periods at hand, made once for all that is asked of them.
+CREATE TABLE open_deal AS SELECT * FROM open_worth WHERE FALSE;
+
+CREATE VIEW member_open_pipeline AS
+SELECT deal_no AS record, stage_no, instant AS event_at, instant AS cohort_at, TRUE AS is_numerator, amount, left_out
+FROM open_deal JOIN period USING (period);
 
 -- Amount x probability, the deal's own or else its stage's, to the minor unit per record, so that owners add up to the
 -- total. Without any probability a deal is left out, like one without rate: the period cannot close.
 CREATE VIEW member_weighted_pipeline AS
-SELECT * EXCLUDE (amount, left_out),
+SELECT deal_no AS record, stage_no, instant AS event_at, instant AS cohort_at, TRUE AS is_numerator,
        scaled(amount // getvariable('money_step'), probability, 1000000) * getvariable('money_step') AS amount,
        CASE WHEN left_out = '' AND probability IS NULL THEN 'rate' ELSE left_out END AS left_out
-FROM open_deal;
+FROM open_deal JOIN period USING (period);

@@ -24,6 +24,13 @@ _COLUMNS = {
     "type": "record.type", "source": "record.source_name",
 }
 _REASON = {"deal": "record.lost_reason", "lead": "record.reason"}
+_SUMS = {  # the sums of a Group: of what, over which members
+    "share": ("share", "is_numerator"),
+    "base_share": ("share", "is_denominator"),
+    "amount": ("amount", "is_numerator"),
+    "base_amount": ("amount", "is_denominator"),
+    "open_share": ("share", "is_denominator AND credited.is_open"),
+}
 _QUANTILES = {"median": (1, 2), "p90": (9, 10), "mean": (1, 2)}
 
 
@@ -51,13 +58,28 @@ class Question:
         return "own" if self.metric.record == "lead" else self.options["credit"]
 
     @property
+    def used(self) -> set[str]:
+        """The dimensions the question splits or filters by."""
+        return {*self.by, *self.where, *({self.per} & {"owner", "team", "pipeline"})}
+
+    @property
+    def of_record(self) -> set[str]:
+        """Those of them that the member's own record tells."""
+        return self.used - {*STAGE_DIMENSIONS, "owner", "team"}
+
+    @property
+    def needs_extra(self) -> bool:
+        """Whether own fields of its records are asked for."""
+        return any(name.startswith(EXTRA) for name in self.of_record)
+
+    @property
     def placed_by(self) -> str:
         """The column of a metric's view that puts a member into a period."""
         return "cohort_at" if self.options.get("count_by") == "cohort" else "event_at"
 
 
 class Group(NamedTuple):
-    """The exact sums of one subject, period and combination of dimensions.
+    """The exact sums of one subject, period and combination of dimensions; those its metric does not need are 0.
 
     Shares in millionths (a whole record is 1,000,000), amounts in ten-thousandths of base money, durations in
     microseconds: `low` and `high` are the two in order between which the asked quantile lies. `without_*`: records
@@ -82,111 +104,179 @@ class Group(NamedTuple):
     high: int = 0
 
 
+class _From(NamedTuple):
+    """FROM and WHERE of a statement, and the parameters in them."""
+
+    joins: list[str]
+    conditions: list[str]
+    values: list[Any]
+
+    def __str__(self) -> str:
+        return f"FROM {' '.join(self.joins)} WHERE {' AND '.join(['TRUE', *self.conditions])}"
+
+
 def dimension(question: Question, name: str) -> tuple[str, list[Any]]:
     """The SQL of one dimension (text, '' where there is none) and its parameters."""
     if name.startswith(EXTRA):
         path = '$."' + name.removeprefix(EXTRA).replace('"', '\\"') + '"'
-        return "coalesce(json_extract_string(nullif(record.extra, ''), ?), '')", [path]
+        return "coalesce(json_extract_string(own.extra, ?), '')", [path]
     column = _REASON[question.metric.record] if name == "reason" else _COLUMNS[name]
     return f"coalesce({column}, '')", []
 
 
 def grouped(question: Question) -> tuple[str, list[Any]]:
-    """The statement whose rows are Groups (dimensions spread out after `key`), and its parameters."""
-    source, values = _credited(question)
-    cuts = [dimension(question, name) for name in question.by]
-    named = "".join(f", {sql} AS d{place}" for place, (sql, _) in enumerate(cuts))
-    picked = "".join(f", d{place}" for place in range(len(cuts)))
-    kind, key = _subject(question)
-    durations, spread = _durations(question)
+    """The statement whose rows are Groups (dimensions spread out after `key`), and its parameters.
+
+    Members are first added up by numbers, into cells; only these get names, and are added up by them.
+    """
+    members = _credited(question)
+    cells = _named(question, "cell")
+    kind, key = _subject(question, "cell")
+    cuts = {f"d{place}": name for place, name in enumerate(question.by)}
+    own = {alias: dimension(question, name) for alias, name in cuts.items() if name in question.of_record}
+    shown = {alias: alias if alias in own else dimension(question, name)[0] for alias, name in cuts.items()}
+    by = [f"credited.{name}" for name in ("period", *_numbers(question))]
+    by += [f"{sql} AS {alias}" for alias, (sql, _) in own.items()]
+    named = ["period", f"{kind} AS kind", f"{key} AS key", *(f"{sql} AS {alias}" for alias, sql in shown.items())]
+    sums = {
+        name: f"sum(credited.{of}) FILTER (credited.{side}) AS {name}"
+        for name, (of, side) in _SUMS.items() if name in _needed(question)
+    }
+    named += [f"coalesce(sum({name}), 0) AS {name}" if name in sums else f"0 AS {name}" for name in _SUMS]
+    left, left_again = _left_out(question)
+    spans, spans_again, spread = _durations(question)
+    cells.joins.insert(0, f"""(
+                SELECT {", ".join([*by, *sums.values()])}{left}{spans}
+                {members}
+                GROUP BY ALL
+            ) AS cell""")
     statement = f"""
-        SELECT period, kind, key{picked}, share, base_share, amount, base_amount, open_share,
-               without_amount, without_rate, without_duration, {spread}
+        SELECT {", ".join(["period", "kind", "key", *cuts, *_SUMS])}, without_amount, without_rate, without_duration,
+               {spread}
         FROM (
-            SELECT credited.period, {kind} AS kind, {key} AS key{named},
-                   coalesce(sum(credited.share) FILTER (credited.is_numerator), 0) AS share,
-                   coalesce(sum(credited.share) FILTER (credited.is_denominator), 0) AS base_share,
-                   coalesce(sum(credited.amount) FILTER (credited.is_numerator), 0) AS amount,
-                   coalesce(sum(credited.amount) FILTER (credited.is_denominator), 0) AS base_amount,
-                   coalesce(sum(credited.share) FILTER (credited.is_denominator AND credited.is_open), 0) AS open_share
-                   {_left_out(question)}{durations}
-            FROM {source}
+            SELECT {", ".join(named)}{left_again}{spans_again}
+            {cells}
             GROUP BY ALL
         )"""
-    return statement, [value for _, own in cuts for value in own] + values
+    return statement, [value for _, values in own.values() for value in values] + members.values + cells.values
 
 
 def listed(question: Question) -> tuple[str, list[Any]]:
     """The statement whose rows are the single members with their subject and dimensions, and its parameters."""
-    source, values = _credited(question, with_record=True)
+    members = _credited(question, with_record=True)
+    names = _named(question, "credited")
+    kind, key = _subject(question, "credited")
     cuts = [dimension(question, name) for name in question.by]
     named = "".join(f", {sql} AS d{place}" for place, (sql, _) in enumerate(cuts))
-    kind, key = _subject(question)
+    both = _From(
+        members.joins + names.joins, [*members.conditions, *names.conditions, "credited.left_out <> 'duration'"],
+        members.values + names.values,
+    )
     counts = " AND credited.amount IS NOT NULL" if question.counts_money else ""
     statement = f"""
         SELECT {kind} AS kind, {key} AS key{named}, credited.is_numerator, credited.is_denominator, record.source,
                record.id, credited.placed_at, credited.amount, credited.share, credited.duration
-        FROM {source} AND credited.left_out <> 'duration'{counts}
+        {both}{counts}
         ORDER BY credited.placed_at, record.source, record.id"""
-    return statement, [value for _, own in cuts for value in own] + values
+    return statement, [value for _, own in cuts for value in own] + both.values
 
 
-def _left_out(question: Question) -> str:
-    """The columns that count records left out, each once; a metric that leaves none out is not asked."""
+def _needed(question: Question) -> set[str]:
+    """The sums that the metric's numbers are made of (`value.numbers`)."""
+    metric = question.metric
+    if metric.kind == "D":
+        return set()
+    if metric.kind != "R":
+        return {"amount"} if question.counts_money else {"share"}
+    if metric.money:
+        return {"amount", "base_share" if metric.unit == "money" else "base_amount"}
+    return {"share", "base_share", *(["open_share"] if metric.shows_open else [])}
+
+
+def _left_out(question: Question) -> tuple[str, str]:
+    """The inner and outer columns that count records left out, each once; nothing where a metric leaves none out."""
     leaves = ("amount", "rate") if question.metric.money else ("duration",) if question.metric.kind == "D" else ()
-    return "".join(
-        f", count(DISTINCT credited.record) FILTER (credited.left_out = '{reason}') AS without_{reason}"
+    inner = (
+        f", list(credited.record) FILTER (credited.left_out = '{reason}') AS without_{reason}" for reason in leaves
+    )
+    outer = (
+        f", coalesce(len(list_distinct(flatten(list(without_{reason})))), 0) AS without_{reason}"
         if reason in leaves else f", 0 AS without_{reason}"
         for reason in ("amount", "rate", "duration")
     )
+    return "".join(inner), "".join(outer)
 
 
-def _durations(question: Question) -> tuple[str, str]:
-    """The inner and the outer columns for durations; nothing is sorted where there are none."""
+def _durations(question: Question) -> tuple[str, str, str]:
+    """The columns for durations, from the inside out; nothing is sorted where there are none."""
     if question.metric.kind != "D":
-        return "", "0, 0, 0, 0"
+        return "", "", "0, 0, 0, 0"
     top, bottom = _QUANTILES[question.options["stat"]]
     rank = f"(len(spans) - 1) * {top} // {bottom}"
     return (
-        ", coalesce(sum(credited.duration), 0) AS total"
-        ", list(credited.duration ORDER BY credited.duration) FILTER (credited.duration IS NOT NULL) AS spans",
+        ", sum(credited.duration) AS total, list(credited.duration) FILTER (credited.duration IS NOT NULL) AS spans",
+        ", coalesce(sum(total), 0) AS total, list_sort(flatten(list(spans))) AS spans",
         f"coalesce(len(spans), 0), total, coalesce(spans[{rank} + 1], 0),"
         f" coalesce(spans[least({rank} + 2, len(spans))], 0)",
     )
 
 
-def _subject(question: Question) -> tuple[str, str]:
+def _subject(question: Question, row: str) -> tuple[str, str]:
     """The SQL of a row's subject kind and key."""
     if question.per == "company":
         return "'company'", "'company'"
     if question.per == "person":
-        return "coalesce(subject.kind, 'owner')", f"coalesce(subject.key, nullif(credited.owner, ''), '{NOBODY}')"
-    column = {"owner": "credited.owner", "team": "credited.team", "pipeline": "stage.pipeline"}[question.per]
+        return "coalesce(subject.kind, 'owner')", f"coalesce(subject.key, nullif(holder.owner, ''), '{NOBODY}')"
+    column = {"owner": "holder.owner", "team": f"{row}.team", "pipeline": "stage.pipeline"}[question.per]
     return f"'{question.per}'", f"coalesce(nullif({column}, ''), '{NOBODY}')"
 
 
-def _credited(question: Question, *, with_record: bool = False) -> tuple[str, list[Any]]:
-    """FROM and WHERE: the credited members with all that the subject, the dimensions and the filters need."""
+def _numbers(question: Question) -> list[str]:
+    """The columns of a credited member that its names follow from."""
+    used = question.used
+    return [
+        *(["owner_no"] if "owner" in used or question.per == "person" else []),
+        *(["team"] if "team" in used else []),
+        *(["stage_no"] if used & set(STAGE_DIMENSIONS) else []),
+    ]
+
+
+def _credited(question: Question, *, with_record: bool = False) -> _From:
+    """The credited members, within the filters on their own records."""
     macro = f"credited_{question.credit}()"
-    if question.per == "team" or "team" in question.where:
+    if "team" in question.used:
         macro = f"""(
-            SELECT given.*, CASE WHEN given.event_at < team_stay.until THEN team_stay.team ELSE '' END AS team
+            SELECT given.*, CASE WHEN given.event_at < stay.until THEN stay.team ELSE '' END AS team
             FROM {macro} AS given
-            ASOF LEFT JOIN team_stay ON team_stay.owner = given.owner AND given.event_at >= team_stay.since
+            ASOF LEFT JOIN (SELECT * FROM team_stay JOIN holder USING (owner)) AS stay
+                ON stay.owner_no = given.owner_no AND given.event_at >= stay.since
         )"""
-    joins = [f"{macro} AS credited"]
-    used = {*question.by, *question.where, *(["pipeline"] if question.per == "pipeline" else [])}
-    if used & set(STAGE_DIMENSIONS):
-        joins.append("LEFT JOIN stage ON stage.stage_no = credited.stage_no")
-    if with_record or used - set(STAGE_DIMENSIONS) - {"owner", "team"}:
-        record = question.metric.record
+    joins, conditions, values = [f"{macro} AS credited"], list[str](), list[Any]()
+    record = question.metric.record
+    if with_record or question.of_record:
         joins.append(f"JOIN {record} AS record ON record.{record}_no = credited.record")
-    conditions, values = ["TRUE"], list[Any]()
-    if question.per == "person":
-        joins.append("LEFT JOIN owner_subject AS subject ON subject.owner = credited.owner")
-        conditions.append("subject.kind IS DISTINCT FROM 'ignored'")
-    for name, allowed in question.where.items():
-        sql, own = (f"credited.{name}", []) if name in {"owner", "team"} else dimension(question, name)
+    if question.needs_extra:
+        joins.append(f"LEFT JOIN {record}_extra AS own ON own.{record}_no = credited.record")
+    for name in question.where.keys() & question.of_record:
+        sql, own = dimension(question, name)
         conditions.append(f"list_contains(?::VARCHAR[], {sql})")
-        values += [list(allowed), *own]
-    return f"{' '.join(joins)} WHERE {' AND '.join(conditions)}", values
+        values += [list(question.where[name]), *own]
+    return _From(joins, conditions, values)
+
+
+def _named(question: Question, row: str) -> _From:
+    """The names behind the numbers of a row, within the filters on them."""
+    joins, conditions, values = list[str](), list[str](), list[Any]()
+    numbers = _numbers(question)
+    if "owner_no" in numbers:
+        joins.append(f"JOIN holder ON holder.owner_no = {row}.owner_no")
+    if "stage_no" in numbers:
+        joins.append(f"LEFT JOIN stage ON stage.stage_no = {row}.stage_no")
+    if question.per == "person":
+        joins.append("LEFT JOIN owner_subject AS subject ON subject.owner = holder.owner")
+        conditions.append("subject.kind IS DISTINCT FROM 'ignored'")
+    for name in question.where.keys() - question.of_record:
+        filtered = {"owner": "holder.owner", "team": f"{row}.team"}
+        conditions.append(f"list_contains(?::VARCHAR[], {filtered.get(name) or dimension(question, name)[0]})")
+        values.append(list(question.where[name]))
+    return _From(joins, conditions, values)

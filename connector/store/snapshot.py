@@ -21,7 +21,7 @@ from connector.store.tables import metadata
 if TYPE_CHECKING:
     import pyarrow
 
-_SQLITE_OPTIONS = {"adbc.sqlite.query.batch_rows": 65536}
+_SQLITE_OPTIONS = {"adbc.sqlite.query.batch_rows": 8192}
 
 
 class Document(NamedTuple):
@@ -47,14 +47,39 @@ class Snapshot:
         Text is '' where there is none, other columns are int64 and may be null. `where` is a further SQL condition of
         our own making, such as `field = 'owner'`.
         """
+        with self.stream(name, columns, where) as rows:
+            return rows.read_all()
+
+    @contextmanager
+    def stream(
+        self, name: str, columns: Sequence[str], where: str = ""
+    ) -> Iterator[pyarrow.RecordBatchReader]:
+        """The rows of `table`, batch by batch; one stream at a time."""
         import pyarrow
 
         declared = metadata.tables[name]
+        schema = _schema(declared, columns)
         known = f"seen_at <= {self.as_of} AND (replaced_at IS NULL OR replaced_at > {self.as_of})"
         condition = f"{known} AND ({where})" if where else known
-        found = self._rows(f"SELECT {', '.join(_selected(declared, columns))} FROM {name} WHERE {condition}")
-        schema = pyarrow.schema([(column, _arrow_type(declared, column)) for column in columns])
-        return found.rename_columns(list(columns)).cast(schema)
+        failed: list[Exception] = []
+
+        def batches() -> Iterator[pyarrow.RecordBatch]:
+            try:
+                for batch in found:
+                    yield batch.cast(schema)
+            except Exception as error:
+                failed.append(error)
+                raise
+
+        with closing(self._cursor()) as cursor:
+            cursor.execute(f"SELECT {', '.join(_selected(declared, columns))} FROM {name} WHERE {condition}")
+            with cursor.fetch_record_batch() as found:
+                try:
+                    yield pyarrow.RecordBatchReader.from_batches(schema, batches())
+                except Exception:
+                    if failed:  # whoever reads the stream tells it in words of its own
+                        raise failed[0] from None
+                    raise
 
     def document(self, kind: str, name: str = "") -> Document | None:
         """The file of that kind valid at `as_of`; before its first version that one holds.
@@ -79,10 +104,15 @@ class Snapshot:
         return document.content if document else None
 
     def _rows(self, statement: str, values: Sequence[str] = ()) -> pyarrow.Table:
-        with closing(self._connection.cursor()) as cursor:  # an open cursor would pin an old snapshot
-            cursor.adbc_statement.set_options(**self._options)
+        with closing(self._cursor()) as cursor:
             cursor.execute(statement, values or None)
             return cursor.fetch_arrow_table()
+
+    def _cursor(self) -> Any:
+        """A new cursor; to be closed, or it would pin an old snapshot."""
+        cursor = self._connection.cursor()
+        cursor.adbc_statement.set_options(**self._options)
+        return cursor
 
 
 @contextmanager
@@ -124,7 +154,8 @@ def _selected(table: Table, columns: Sequence[str]) -> Iterator[str]:
         yield f"coalesce({quoted}, '') AS {quoted}" if isinstance(table.c[name].type, Text) else quoted
 
 
-def _arrow_type(table: Table, column: str) -> Any:
+def _schema(table: Table, columns: Sequence[str]) -> pyarrow.Schema:
     import pyarrow
 
-    return pyarrow.string() if isinstance(table.c[column].type, Text) else pyarrow.int64()
+    text, integer = pyarrow.string(), pyarrow.int64()
+    return pyarrow.schema([(name, text if isinstance(table.c[name].type, Text) else integer) for name in columns])
