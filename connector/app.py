@@ -110,21 +110,60 @@ class App:
 
     def kpi(
         self, kpi: str | None = None, *, period: str | None = None, subject: str | None = None,
-        by: Mapping[str, str] | None = None, as_of: str | None = None, options: Mapping[str, str] | None = None,
+        by: Mapping[str, str] | None = None, as_of: str | None = None, basis: str = "known",
+        options: Mapping[str, str] | None = None, view: str | None = None,
     ) -> Answer:
-        """KPI values, computed now: a list of the KPI objects of design.md section 8."""
+        """KPI values, computed now, or as their period was closed: a list of the KPI objects of design.md section 8."""
         from connector import computing
 
         values = computing.ask(
-            self.here, kpi, period=period, subject=subject, by=by or {}, as_of=as_of, options=options or {}
+            self.here, kpi, period=period, subject=subject, by=by or {}, as_of=as_of, basis=basis,
+            options=options or {}, view=view,
         )
         return Answer([value.as_json() for value in values])
+
+    def explain(
+        self, kpi: str, *, subject: str | None = None, period: str | None = None, by: Mapping[str, str] | None = None,
+        as_of: str | None = None, basis: str = "known", options: Mapping[str, str] | None = None,
+        view: str | None = None,
+    ) -> Answer:
+        """One KPI value with its formula, its members, and where each comes from: design.md section 8."""
+        from connector import explain
+
+        return Answer(explain.explain(
+            self.here, kpi, subject=subject, period=period, by=by or {}, as_of=as_of, basis=basis,
+            options=options or {}, view=view,
+        ))
 
     def page(self, page: str, record: int | None = None) -> Answer:
         """A landed page without secrets, or one record of it."""
         from connector import report
 
         return Answer(report.page(self.here, page, record))
+
+    # --- adjustments -------------------------------------------------------------------------------------------------
+
+    def adjustments(self, *, period: str | None = None, state: str | None = None) -> Answer:
+        """What closed periods have become since, with causes."""
+        from connector import adjustments
+
+        return Answer(adjustments.list_adjustments(self.here.store, period=period, state=state))
+
+    def edits(self, period: str) -> Answer:
+        """What was edited in the CRM after a period was closed, by whom, and what it moves."""
+        from connector import edits
+
+        return Answer(edits.edits(self.here.store, period))
+
+    def decide_adjustment(self, adjustment: str, decision: str, reason: str | None = None) -> Answer:
+        """Accept, reject or defer one."""
+        from connector import adjustments, quarantine
+
+        return Answer(
+            adjustments.decide(
+                self.here.store, adjustment, decision, self.here.calendar, actor=quarantine.who(), reason=reason
+            )
+        )
 
     # --- deciding ----------------------------------------------------------------------------------------------------
 
@@ -204,6 +243,44 @@ class App:
 
     def _source_of(self, item: str) -> str:
         return self.here.chosen_sources([item.split("/", 1)[0]])[0]
+
+    # --- periods -----------------------------------------------------------------------------------------------------
+
+    def periods(self) -> Answer:
+        """The periods that were closed, with their seals, and those that can be closed next."""
+        from connector import periods
+
+        return Answer(periods.list_periods(self.here))
+
+    def close_period(self, period: str, *, force: bool = False, reason: str | None = None) -> Answer:
+        """Freeze and seal a period; 1 with the findings when it is not complete, or was closed by force."""
+        from connector import closing, quarantine
+
+        outcome = closing.close(self.here, period, actor=quarantine.who(), force=force, reason=reason)
+        made = outcome.seal
+        sealed = {"seal": made.header["number"], "hash": made.hash, "values": len(made.entries)} if made else {}
+        state = "closed" if made else "open"
+        shown = {"period": period, "state": state, **sealed, "findings": list(outcome.findings)}
+        return Answer(shown, 1 if outcome.findings else 0)
+
+    def reopen_period(self, period: str, reason: str) -> Answer:
+        """Open the latest closed period again; its next close makes its next seal."""
+        from connector import closing, quarantine
+
+        return Answer(closing.reopen(self.here, period, reason, actor=quarantine.who()))
+
+    def export_period(self, period: str, file: str, seal: int | None = None) -> Answer:
+        """Write the export of a period's latest seal, or of that one, to a file."""
+        from connector import periods
+
+        return Answer(periods.export(self.here, period, file, seal))
+
+    def verify_period(self, period: str | None = None) -> Answer:
+        """Whether every seal of the store, or of one period, and the chain of all of them still hold; 1 if not."""
+        from connector import periods
+
+        found = periods.verify(self.here, period)
+        return Answer(found, 0 if found["status"] == "ok" else 1)
 
     # --- deliveries --------------------------------------------------------------------------------------------------
 

@@ -16,25 +16,38 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypedDict, TypeVar
 
-from connector import kpi, kpi_store, people
+from connector import adjustments, journal, kpi, kpi_store, people
 from connector.errors import ConnectorError
 from connector.kpi import KpiDefinition
-from connector.kpi_store import Changes
-from connector.model import KpiValue
-from connector.period import Calendar
+from connector.kpi_store import Changes, Key
+from connector.model import KpiValue, Member
+from connector.period import Calendar, Period
 from connector.ports import Clock, SystemClock
 from connector.store import quarantine
 from connector.store.snapshot import open_snapshot
 from connector.store.store import Lease, Store
 
 _CHILD = "from connector.computation import main; main()"
+
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+class Task(Protocol[Result_co]):
+    """What a process of its own can be told to do; task and result can be pickled."""
+
+    @property
+    def store(self) -> str:
+        """The address of the store."""
+
+    def run(self, store: Store) -> Result_co:
+        """Do it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +65,39 @@ class Computation:
         """Compute every KPI for every period and store what changed. Raises ConfigError, StoreError."""
         with open_snapshot(self.store) as snapshot:
             values = kpi.compute(
-                self.definitions, snapshot, self.calendar, self.currency, withheld=withheld(store, snapshot.as_of)
+                self.definitions, snapshot, self.calendar, self.currency, **gaps(store, snapshot.as_of)
             )
         values += self._emptied(store, values, snapshot.as_of)
-        return kpi_store.save(store, values, lease=self.lease)
+        changes = kpi_store.save(store, values, lease=self.lease)
+        adjustments.propose(store, {value.key: value for value in values}, self._members_of(store), lease=self.lease)
+        return changes
 
-    def _emptied(self, store: Store, values: Sequence[KpiValue], as_of: int) -> list[KpiValue]:
+    def _members_of(self, store: Store) -> Callable[[str], Mapping[Key, Sequence[Member]]]:
+        def members_of(name: str) -> Mapping[Key, Sequence[Member]]:
+            period = self.calendar.parse(name)
+            alike = replace(self, definitions=[one for one in self.definitions if one.every == period.every])
+            return {value.key: members for value, members in alike.with_members(store, period)[0]}
+
+        return members_of
+
+    def with_members(self, store: Store, period: Period) -> tuple[list[tuple[KpiValue, list[Member]]], int]:
+        """The values of one period, each with the rows behind it, and the as-of moment of all. Raises as `run`."""
+        with open_snapshot(self.store) as snapshot:
+            found = kpi.with_members(
+                self.definitions, snapshot, self.calendar, self.currency, period, **gaps(store, snapshot.as_of)
+            )
+        left = self._emptied(store, [value for value, _ in found], snapshot.as_of, period.name)
+        return [*found, *((value, []) for value in left)], snapshot.as_of
+
+    def _emptied(
+        self, store: Store, values: Sequence[KpiValue], as_of: int, period: str | None = None
+    ) -> list[KpiValue]:
         """Values stored earlier of which nothing is left: 0 or no data, or a destination would keep what it was told.
 
         A person who is no longer in the people file, or ignored there, is left alone: settling a leaver takes nothing
         back.
         """
-        left = kpi_store.besides(store, {value.key for value in values})
+        left = kpi_store.besides(store, {value.key for value in values}, period)
         definitions = {one.id: one for one in self.definitions}
         staff = self._staff() if left else set()
         found = (
@@ -78,27 +112,32 @@ class Computation:
         return {person.code for person in people_of(self.people).persons if not person.is_ignored}
 
     def run_apart(self, clock: Clock) -> Changes:
-        """`run` in a child process, with its errors; a clock that is not the machine's stands still meanwhile.
+        """`run` in a child process."""
+        return run_apart(self, clock)
 
-        Raises also ConnectorError when the child ended without an answer.
-        """
-        standing = None if isinstance(clock, SystemClock) else clock.now()
-        command = [sys.executable, "-P", "-c", _CHILD]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:  # noqa: S603  # ourselves
-            assert child.stdin is not None  # noqa: S101  # both are pipes
-            assert child.stdout is not None  # noqa: S101
-            with suppress(BrokenPipeError):  # it died at once: then there is no answer either
-                pickle.dump((self, standing), child.stdin)
-                child.stdin.flush()
-            answer = child.stdout.read()
-        try:
-            found = pickle.loads(answer)  # noqa: S301  # of our own child
-        except (EOFError, pickle.UnpicklingError):  # nothing, or not the whole
-            message = f"the process that computes KPIs ended {_how(child.returncode)}; the next run computes them again"
-            raise ConnectorError(message) from None
-        if isinstance(found, Changes):
-            return found
+
+def run_apart(task: Task[Result_co], clock: Clock) -> Result_co:
+    """A task in a child process, with its errors; a clock that is not the machine's stands still meanwhile.
+
+    Raises also ConnectorError when the child ended without an answer.
+    """
+    standing = None if isinstance(clock, SystemClock) else clock.now()
+    command = [sys.executable, "-P", "-c", _CHILD]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:  # noqa: S603  # ourselves
+        assert child.stdin is not None  # noqa: S101  # both are pipes
+        assert child.stdout is not None  # noqa: S101
+        with suppress(BrokenPipeError):  # it died at once: then there is no answer either
+            pickle.dump((task, standing), child.stdin)
+            child.stdin.flush()
+        answer = child.stdout.read()
+    try:
+        found: Result_co | _Failure = pickle.loads(answer)  # noqa: S301  # of our own child
+    except (EOFError, pickle.UnpicklingError):  # nothing, or not the whole
+        message = f"the process that computes KPIs ended {_how(child.returncode)}; the next run computes them again"
+        raise ConnectorError(message) from None
+    if isinstance(found, _Failure):
         raise found.error()
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +162,16 @@ class _Failure:
 
 
 def main() -> None:
-    """The child: do the computation that stands on standard input, and answer on standard output."""
+    """The child: do the task that stands on standard input, and answer on standard output."""
     for number in (signal.SIGINT, signal.SIGTERM):  # sent to a whole service at once; our parent decides, by the pipe
         signal.signal(number, signal.SIG_IGN)
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever else is printed is no answer
-    computation, standing = pickle.load(sys.stdin.buffer)  # noqa: S301  # of our own parent
+    task, standing = pickle.load(sys.stdin.buffer)  # noqa: S301  # of our own parent
     threading.Thread(target=_end_with_parent, args=(sys.stdin.fileno(),), daemon=True).start()
-    store = Store(computation.store, SystemClock() if standing is None else _Standing(standing))
+    store = Store(task.store, SystemClock() if standing is None else _Standing(standing))
     try:
-        found = computation.run(store)
+        found = task.run(store)
     except Exception as error:  # noqa: BLE001  # the edge of the process: the parent raises it
         found = _Failure.of(error)
     with answers:
@@ -176,7 +215,17 @@ def people_of(path: Path | None) -> people.People:
     return people.parse(read_bytes(path), str(path))
 
 
-def withheld(store: Store, as_of: int) -> list[tuple[str, str]]:
-    """The (source, pipeline id) of pipelines with a record whose stage nobody mapped, as known at `as_of`."""
+class Gaps(TypedDict):
+    """What was known not to be known, as `kpi.compute` takes it."""
+
+    withheld: Collection[tuple[str, str]]
+    unknown: Collection[str] | None
+
+
+def gaps(store: Store, known_at: int) -> Gaps:
+    """Pipelines with a record whose stage nobody had mapped, and sources that had not been read as a whole."""
     with store.reading() as connection:
-        return quarantine.withheld(connection, as_of)
+        return {
+            "withheld": quarantine.withheld(connection, known_at),
+            "unknown": journal.unknown_sources(connection, known_at),
+        }

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from connector import kpi, kpi_store, naming
-from connector.computation import Computation, people_of, withheld
+from connector import adjustments, frozen, kpi, kpi_store, naming
+from connector.computation import Computation, gaps, people_of
 from connector.errors import Busy, ConfigError, Fault
+from connector.fx import Rates
 from connector.kpi import KpiDefinition
 from connector.kpi_store import Changes
 from connector.metrics.catalogue import CATALOGUE
-from connector.model import KpiValue, micros
+from connector.model import KpiValue, Member, micros
 from connector.period import Calendar
-from connector.store.snapshot import open_snapshot
+from connector.store.snapshot import Snapshot, open_snapshot
 from connector.store.store import Lease
 from connector.wiring import Installation
+
+BASES = ("known", "reconstructed")
+VIEWS = ("frozen", "restated", "payable")
+"""How a value of a closed period may be asked for."""
 
 PATIENCE = 300.0  # seconds to wait for another run's computation or delivery: its values may be older than ours
 
@@ -70,22 +76,141 @@ def persons(here: Installation) -> dict[str, dict[str, str]]:
 
 def ask(
     here: Installation, wanted: str | None, *, period: str | None = None, subject: str | None = None,
-    by: Mapping[str, str] | None = None, as_of: str | None = None, options: Mapping[str, str] | None = None,
+    by: Mapping[str, str] | None = None, as_of: str | None = None, basis: str = "known",
+    options: Mapping[str, str] | None = None, view: str | None = None,
 ) -> list[KpiValue]:
-    """The values of one KPI or all, computed now, as known now or at `as_of`. Raises ConfigError for unknown names."""
+    """The values of one KPI or all, computed now, as known now or at `as_of`. Raises ConfigError for unknown names.
+
+    `basis` reconstructed: from what is known now of what had happened by `as_of`. `view` frozen: as they were closed;
+    restated: as they are today, closed or not; None: frozen where closed, else open.
+    """
+    _check_basis(basis)
     definitions = _definitions(here, wanted, by or {}, options or {})
     moment = None if as_of is None else instant(as_of, here.calendar)
     names = _periods(here, definitions, period, moment)
     store = here.store  # opened first: a question to an installation that never ran finds empty tables
-    with open_snapshot(here.config.store, moment) as snapshot:
+    with open_snapshot(here.config.store, moment, reconstructed=basis == "reconstructed") as snapshot:
         values = kpi.compute(
-            definitions, snapshot, here.calendar, here.config.currency, periods=names, subject=subject,
-            withheld=withheld(store, snapshot.as_of),
+            definitions, snapshot, here.calendar, here.config.currency, periods=names, subject=subject, basis=basis,
+            **gaps(store, snapshot.known_at),
         )
+    values = _in_view(here, view, values, {one.id for one in definitions}, names, subject, moment, options, basis)
     found = [value for value in values if all(value.dimensions.get(name) == word for name, word in (by or {}).items())]
     if not found and (subject is not None or by):
         _check_names(here, definitions, subject, by or {})
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One value and its members, with the rates it was converted with and up to when everything was known."""
+
+    value: KpiValue
+    members: Sequence[Member]
+    rates: Rates
+    known_at: int
+
+
+def ask_one(
+    here: Installation, wanted: str, *, period: str | None = None, subject: str | None = None,
+    by: Mapping[str, str] | None = None, as_of: str | None = None, basis: str = "known",
+    options: Mapping[str, str] | None = None, view: str | None = None,
+) -> Asked:
+    """The one value that a question names (`ask`), with its members; of a frozen value those it was frozen with.
+
+    Raises ConfigError for unknown names, and where the question names no value or several.
+    """
+    _check_basis(basis)
+    if view == "payable":
+        raise _fault("--view", "what is paid is the frozen value, which can be explained, and accepted adjustments, "
+                     "whose causes `connector adjustment list --json` has; expected frozen or restated")
+    (definition,) = _definitions(here, wanted, by or {}, options or {})
+    moment = None if as_of is None else instant(as_of, here.calendar)
+    (name,) = _periods(here, [definition], period, moment)
+    store = here.store
+    with open_snapshot(here.config.store, moment, reconstructed=basis == "reconstructed") as snapshot:
+        found = kpi.detail(
+            definition, snapshot, here.calendar, here.config.currency, name, subject=subject, dimensions=by,
+            basis=basis, **gaps(store, snapshot.known_at),
+        )
+    shown = _in_view(here, view, list(found.values), {wanted}, [name], subject, moment, options, basis)
+    values = [value for value in shown if all(value.dimensions.get(name) == word for name, word in (by or {}).items())]
+    if len(values) > 1:
+        raise _several(definition, values)
+    if not values:
+        _check_names(here, [definition], subject, by or {})
+        raise _fault(wanted, f"nothing of it has a value in {name}; `connector kpi {wanted} --period {name}` lists who")
+    if values[0].view == "frozen":
+        return _frozen(here, definition, values[0], moment)
+    return Asked(values[0], found.members, found.rates, snapshot.known_at)
+
+
+def _frozen(here: Installation, definition: KpiDefinition, value: KpiValue, moment: int | None) -> Asked:
+    """A frozen value with the members it was frozen with.
+
+    What they do not keep, as which stage each was about, is computed again as it was known then.
+    """
+    kept = frozen.members(here.store, value.key, as_of=moment) or []
+    currency = value.currency or here.config.currency
+    with open_snapshot(here.config.store, value.as_of) as snapshot:
+        found = kpi.detail(
+            _as_defined(snapshot, definition), snapshot, here.calendar, currency, value.period,
+            subject=value.subject, dimensions=value.dimensions,
+        )
+    again: dict[Member, list[Member]] = {}
+    for member in found.members:
+        again.setdefault(member, []).append(member)
+    listed = [twins.pop(0) if (twins := again.get(member)) else member for member in kept]
+    return Asked(value, listed, found.rates, value.as_of)
+
+
+def _as_defined(snapshot: Snapshot, definition: KpiDefinition) -> KpiDefinition:
+    """The KPI as the config had it then; as it has it now, where that is not known or no longer possible."""
+    told = snapshot.document("kpis")
+    for one in json.loads(told.content) if told else ():
+        if one["id"] == definition.id and not kpi.validate(then := KpiDefinition(**one)):
+            return then
+    return definition
+
+
+def _several(definition: KpiDefinition, values: Sequence[KpiValue]) -> ConfigError:
+    """Which of them is meant is still to be said: whose, or which part."""
+    subjects = list(dict.fromkeys(value.subject.key for value in values))
+    if len(subjects) > 1:
+        return _fault("--subject", f"{definition.id} is per {definition.per}, say whose: {naming.listed(subjects)}")
+    parts = (" ".join(f"--by {name}={word}" for name, word in value.dimensions.items()) for value in values)
+    return _fault("--by", f"{definition.id} is in parts, say which: {naming.listed(parts)}")
+
+
+def _check_basis(basis: str) -> None:
+    if basis not in BASES:
+        raise _fault("--basis", f"there is no basis {basis!r}, expected one of: {', '.join(BASES)}")
+
+
+def _in_view(
+    here: Installation, view: str | None, values: list[KpiValue], kpis: Collection[str], periods: Sequence[str],
+    subject: str | None, moment: int | None, options: Mapping[str, str] | None, basis: str,
+) -> list[KpiValue]:
+    """The values as that view has them; those of another basis, or with other options, were never frozen."""
+    if view not in (None, *VIEWS):
+        raise _fault("--view", f"there is no view {view!r}, expected one of: {', '.join(VIEWS)}")
+    if view == "restated":
+        return [replace(value, view="restated") for value in values]
+    closed = frozen.closed(here.store, periods=periods, as_of=moment)
+    if view == "frozen" and not closed.kpis:
+        named = ", ".join(periods) or "no period"
+        raise _fault("--view", f"{named} is not closed, so nothing is frozen; `connector period list` shows what is")
+    computed = {(value.subject.kind, value.subject.key) for value in values}
+    told = {
+        key: value for key, value in closed.values.items()
+        if value.kpi in kpis and (subject is None or value.subject.key == subject or key[1:3] in computed)
+    }
+    if options or basis != "known":
+        closed, told = frozen.Closed({period: frozenset() for period in closed.kpis}, {}), {}
+    found = frozen.in_place_of(values, replace(closed, values=told))
+    if view == "frozen":
+        found = [value for value in found if value.view == "frozen"]
+    return adjustments.shown(here.store, found, payable=view == "payable", as_of=moment)
 
 
 def _check_names(

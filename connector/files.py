@@ -20,7 +20,7 @@ from connector.wiring import Installation
 
 
 def checked(here: Installation) -> dict[str, SourceMapping]:
-    """The mapping of each source. Raises ConfigError with the faults of the mapping, people and rates files."""
+    """The mapping of each source. Raises ConfigError with the faults of the mappings and of the tables beside them."""
     config = here.config
     found: dict[str, SourceMapping] = {}
     faults: list[Fault] = []
@@ -28,7 +28,9 @@ def checked(here: Installation) -> dict[str, SourceMapping]:
         found = here.mappings()
     except ConfigError as error:
         faults += error.faults
-    faults += beside.tables(config.people, config.fx, config.currency, config.fx_decimal)
+    faults += beside.tables(
+        config.people, config.fx, config.holidays, config.currency, config.fx_decimal
+    )
     if faults:
         raise ConfigError(faults)
     return found
@@ -41,11 +43,12 @@ def activate(here: Installation, source: Source, source_mapping: SourceMapping) 
 
 
 def register(here: Installation) -> None:
-    """Keep the people, rates and KPIs as they are from now on."""
+    """Keep the people, rates, holidays and KPIs as they are from now on."""
     config = here.config
     _put_rules(here)
     _put_table(here, "people", config.people, {})
     _put_table(here, "fx", config.fx, {"currency": config.currency, "decimal": config.fx_decimal})
+    _put_table(here, "holidays", config.holidays, {})
     defined = canonical_json([_plain(one) for one in config.kpis])
     journal.put_file(
         here.store, "kpis", "", version=_hash(defined), path=config.file, content=defined.encode(), settings={}

@@ -7,7 +7,7 @@ All arithmetic is on integers; `convert` is the rule in Python, and `metrics/bas
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -33,6 +33,21 @@ class Rate:
     currency: str
     valid_from: date
     rate: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Every rate known, into the currency `base`; `file` is the one they stand in, None where sources told them."""
+
+    base: str
+    known: Sequence[Rate]
+    file: str | None = None
+
+    def of(self, currency: str) -> list[Rate]:
+        """The rates of one currency, in no order; that of the base currency is 1 at all times."""
+        if currency == self.base:
+            return [Rate(currency, date.min, Decimal(1))]
+        return [rate for rate in self.known if rate.currency == currency]
 
 
 def convert(units: int, rate: Decimal, base: str) -> int:

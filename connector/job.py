@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from connector import computing, files, kpi_store, runs, sync
+from connector import computing, files, frozen, kpi_store, runs, sync
 from connector import quarantine as quarantine_
 from connector.errors import Busy, ConnectorError, StoreError
 from connector.model import iso, micros
@@ -180,7 +180,8 @@ class Job:
         here = self.here
         found = here.config.destinations[name]
         defined = [one for one in here.config.kpis if name in one.push]
-        values = kpi_store.current(here.store, {one.id for one in defined})
+        kpis = {one.id for one in defined}
+        values = frozen.to_deliver(kpi_store.current(here.store, kpis), frozen.closed(here.store), kpis)
         periods = cast(deliver.Periods, found.periods)  # the config takes no other words
         wanted = deliver.scope(values, periods, now=here.clock.now(), calendar=here.calendar)
         until = here.clock.now() + timedelta(seconds=max(self.wait, computing.PATIENCE))

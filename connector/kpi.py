@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Protocol
 
 from connector import fx, people
 from connector.metrics.catalogue import CATALOGUE, Metric
 from connector.metrics.engine import Engine, Known
-from connector.metrics.question import EXTRA, Group, Question
+from connector.metrics.question import EXTRA, NOBODY, Group, Question
 from connector.metrics.subjects import Subjects
 from connector.metrics.value import Numbers, numbers, unit
 from connector.model import KpiValue, Member, Subject
@@ -112,22 +112,62 @@ def compute(
     periods: Sequence[str] | None = None,
     subject: str | Subject | None = None,
     withheld: Collection[tuple[str, str]] = (),
+    unknown: Collection[str] | None = (),
+    basis: str = "known",
 ) -> list[KpiValue]:
     """The values of each KPI, by period and subject.
 
     `periods`: names; a KPI answers for those of its own length (`every`). Without it, for every period from the first
     thing known to the as-of moment. `subject`: a Subject, or its key, name or e-mail. `withheld`: (source, pipeline
-    id) of pipelines with an unmapped stage; what touches them has status `withheld` and no number.
+    id) of pipelines with an unmapped stage; what touches them has status `withheld` and no number. `unknown`: sources
+    that had not been read as a whole (None: no source was in use yet); what they could be in is
+    `unknown_before`. `basis`: what the snapshot is, for the values to say.
     Raises ConfigError for a people or fx file at fault, ValueError for an unknown period or definition.
     """
     with _engine(snapshot, calendar, currency) as engine:
-        wanted = _wanted(engine, subject)
-        return [
-            value
-            for definition in definitions
-            for value in _Computation(engine, definition, _periods(engine, definition, periods), withheld).values()
-            if wanted is None or (value.subject.kind, value.subject.key) in wanted
-        ]
+        return _values(engine, definitions, periods, subject, withheld, unknown, basis)
+
+
+def _values(
+    engine: Engine, definitions: Iterable[KpiDefinition], periods: Sequence[str] | None, subject: str | Subject | None,
+    withheld: Collection[tuple[str, str]], unknown: Collection[str] | None, basis: str,
+) -> list[KpiValue]:
+    wanted = _wanted(engine, subject)
+    gaps = _Gaps(_withheld_stages(engine, withheld), unknown)
+    return [
+        value if basis == value.basis else replace(value, basis=basis)
+        for definition in definitions
+        for value in _Computation(engine, definition, _periods(engine, definition, periods), gaps).values()
+        if wanted is None or (value.subject.kind, value.subject.key) in wanted
+    ]
+
+
+def with_members(
+    definitions: Iterable[KpiDefinition],
+    snapshot: Snapshot,
+    calendar: Calendar,
+    currency: str,
+    period: Period,
+    *,
+    withheld: Collection[tuple[str, str]] = (),
+    unknown: Collection[str] | None = (),
+) -> list[tuple[KpiValue, list[Member]]]:
+    """The values of one period as `compute` gives them, each with its `members`; one that is not told has none."""
+    found: list[tuple[KpiValue, list[Member]]] = []
+    with _engine(snapshot, calendar, currency) as engine:
+        gaps = _Gaps(_withheld_stages(engine, withheld), unknown)
+        for definition in definitions:
+            computation = _Computation(engine, definition, (period,), gaps)
+            question = computation.question
+            behind: dict[tuple[str, ...], list[Member]] = {}
+            cut = 2 + len(question.by)
+            for row in engine.members(question):
+                behind.setdefault(tuple(row[:cut]), []).extend(_members(question, row[cut:], currency))
+            for value in computation.values():
+                words = (value.dimensions[name] for name in question.by)
+                own = behind.get((value.subject.kind, value.subject.key, *words), [])
+                found.append((value, own if value.status == "open" else []))
+    return found
 
 
 def emptied(
@@ -167,36 +207,80 @@ def members(
 ) -> list[Member]:
     """The rows behind one value, in order of time; a row in numerator and denominator is there twice."""
     with _engine(snapshot, calendar, currency) as engine:
-        question = _question(definition, (calendar.parse(period),))
-        wanted = (subject.kind, subject.key, *((dimensions or {}).get(name, "") for name in question.by))
-        return [
-            member
-            for row in engine.members(question) if row[: len(wanted)] == wanted
-            for member in _members(question, row[len(wanted) :], currency)
+        return _listed(engine, definition, subject, period, dimensions or {})
+
+
+def _listed(
+    engine: Engine, definition: KpiDefinition, subject: Subject, period: str, dimensions: Mapping[str, str]
+) -> list[Member]:
+    question = _question(definition, (engine.calendar.parse(period),))
+    wanted = (subject.kind, subject.key, *(dimensions.get(name, "") for name in question.by))
+    return [
+        member
+        for row in engine.members(question) if row[: len(wanted)] == wanted
+        for member in _members(question, row[len(wanted) :], engine.currency)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """The values a question names and, where that is one, its members and the rates they were converted with."""
+
+    values: Sequence[KpiValue]
+    members: Sequence[Member]
+    rates: fx.Rates
+
+
+def detail(
+    definition: KpiDefinition,
+    snapshot: Snapshot,
+    calendar: Calendar,
+    currency: str,
+    period: str,
+    *,
+    subject: str | Subject | None = None,
+    dimensions: Mapping[str, str] | None = None,
+    withheld: Collection[tuple[str, str]] = (),
+    unknown: Collection[str] | None = (),
+    basis: str = "known",
+) -> Detail:
+    """`compute` for one KPI and period, only the parts that have these `dimensions`, and `members`, in one reading."""
+    with _engine(snapshot, calendar, currency) as engine:
+        values = [
+            value for value in _values(engine, [definition], [period], subject, withheld, unknown, basis)
+            if all(value.dimensions.get(name) == word for name, word in (dimensions or {}).items())
         ]
+        one = values[0] if len(values) == 1 else None
+        listed = _listed(engine, definition, one.subject, one.period, one.dimensions) if one else []
+    return Detail(values, listed, rates(snapshot, currency))
 
 
 def _members(question: Question, row: tuple[object, ...], currency: str) -> Iterator[Member]:
-    is_numerator, is_denominator, source, id_, occurred_at, amount, share, duration = row
+    is_numerator, is_denominator, source, id_, occurred_at, amount, share, duration, event_at, pipeline, stage = row
     for side, is_in in (("numerator", is_numerator), ("denominator", is_denominator)):
         if is_in:
             yield Member(
                 side, question.metric.entity, str(source), str(id_), occurred_at, amount,  # type: ignore[arg-type]
                 currency if amount is not None else None, share, duration,  # type: ignore[arg-type]  # ints of the SQL
+                event_at, str(pipeline), str(stage),  # type: ignore[arg-type]
             )
 
 
 def _engine(snapshot: Snapshot, calendar: Calendar, currency: str) -> Engine:
     staff = snapshot.document("people")
     who = people.parse(staff.content, staff.path) if staff else people.People()
+    return Engine(snapshot, calendar, currency, who, rates(snapshot, currency).known)
+
+
+def rates(snapshot: Snapshot, currency: str) -> fx.Rates:
+    """The rates into that currency: the file's, else those the sources told. Raises ConfigError."""
     file = snapshot.document("fx")
     if file:
         decimal = json.loads(file.settings or "{}").get("decimal", ".")
-        rates = fx.parse(file.content, file.path, currency, decimal)
-    else:
-        told = snapshot.table("fx_rate", ("currency", "valid_from_on", "rate", "gone")).to_pylist()
-        rates = fx.stored((row["currency"], row["valid_from_on"], row["rate"]) for row in told if not row["gone"])
-    return Engine(snapshot, calendar, currency, who, rates)
+        return fx.Rates(currency, fx.parse(file.content, file.path, currency, decimal), file.path)
+    told = snapshot.table("fx_rate", ("currency", "valid_from_on", "rate", "gone")).to_pylist()
+    known = fx.stored((row["currency"], row["valid_from_on"], row["rate"]) for row in told if not row["gone"])
+    return fx.Rates(currency, known)
 
 
 def _question(definition: KpiDefinition, periods: tuple[Period, ...]) -> Question:
@@ -243,17 +327,23 @@ _Key = tuple[str, str, tuple[str, ...]]  # subject kind and key, dimensions
 _EMPTY = Group(0, "", "", ())
 
 
+class _Gaps(NamedTuple):
+    """What is known not to be known: stages of withheld pipelines; sources not read as a whole yet (None: all)."""
+
+    withheld: Sequence[Mapping[str, str]]
+    unknown: Collection[str] | None
+
+
 class _Computation:
     """One KPI over its periods."""
 
     def __init__(
-        self, engine: Engine, definition: KpiDefinition, periods: tuple[Period, ...],
-        withheld: Collection[tuple[str, str]],
+        self, engine: Engine, definition: KpiDefinition, periods: tuple[Period, ...], gaps: _Gaps,
     ) -> None:
         self.engine, self.definition = engine, definition
         self.question = _question(definition, periods)
         self.subjects = Subjects(engine, self.question)
-        self.withheld = _withheld_stages(engine, withheld)
+        self.gaps = gaps
         self.unit, self.currency = unit(self.question, engine.currency)
         self.empty = numbers(self.question, _EMPTY, engine.currency)
         self.counts_money = self.question.counts_money
@@ -295,8 +385,8 @@ class _Computation:
     def _value(self, period: Period, dates: tuple[str, str], key: _Key, group: Group | None) -> KpiValue:
         question, metric, as_of = self.question, self.question.metric, self.engine.known.as_of
         cut, _ = self._cut(key[2])
-        is_withheld = bool(self.withheld) and self._touches(key, cut)
-        if is_withheld or (metric.kind == "S" and period.start > as_of):  # a stock of the future is not known
+        status = self._status(key, cut)
+        if status != "open" or (metric.kind == "S" and period.start > as_of):  # a stock of the future is not known
             given = Numbers(None)
         else:
             given = self.empty if group is None else numbers(question, group, self.engine.currency)
@@ -305,12 +395,19 @@ class _Computation:
             kpi=self.definition.id, metric=metric.id, subject=self.subjects.named(*key[:2]), dimensions=cut,
             period=period.name, period_start=dates[0], period_end=dates[1],
             value=given.value, unit=self.unit, currency=self.currency, numerator=given.numerator,
-            denominator=given.denominator, as_of=as_of, status="withheld" if is_withheld else "open",
+            denominator=given.denominator, as_of=as_of, status=status,
             left_out_amount=group.without_amount if self.counts_money else 0,
             left_out_rate=group.without_rate if self.counts_money else 0,
             left_out_duration=group.without_duration, interval=given.interval, open_share=given.open_share,
             options=question.options, catalogue_version=metric.version,
         )
+
+    def _status(self, key: _Key, dimensions: Mapping[str, str]) -> str:
+        unknown = self.gaps.unknown
+        of_one_source = key[0] == "owner" and key[1] != NOBODY  # anybody else may have members of each
+        if unknown is None or (key[1].partition(":")[0] in unknown if of_one_source else unknown):
+            return "unknown_before"
+        return "withheld" if self.gaps.withheld and self._touches(key, dimensions) else "open"
 
     def _touches(self, key: _Key, dimensions: Mapping[str, str]) -> bool:
         """Whether a record of a withheld pipeline could be in this value."""
@@ -320,7 +417,7 @@ class _Computation:
         return any(
             all(stage.get(name) == word for name, word in named.items() if name in stage)
             and all(stage[name] in words for name, words in self.question.where.items() if name in stage)
-            for stage in self.withheld
+            for stage in self.gaps.withheld
         )
 
 

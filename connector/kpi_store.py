@@ -65,15 +65,17 @@ def current(store: Store, kpis: Collection[str] | None = None) -> list[KpiValue]
     table = tables.kpi_value
     query = select(table.c.kpi, table.c.as_of, table.c.object).where(table.c.replaced_at.is_(None))
     found = [
-        _value(json.loads(row.object), row.as_of) for row in store.rows(query) if kpis is None or row.kpi in kpis
+        from_json(json.loads(row.object), row.as_of) for row in store.rows(query) if kpis is None or row.kpi in kpis
     ]
     return sorted(found, key=lambda value: value.key)  # here, since databases sort text each in its own way
 
 
-def besides(store: Store, keys: Collection[Key]) -> list[KpiValue]:
-    """The stored current values that have none of these keys."""
+def besides(store: Store, keys: Collection[Key], period: str | None = None) -> list[KpiValue]:
+    """The stored current values, of that period or of all, that have none of these keys."""
     table = tables.kpi_value
     query = select(*_named(table)).where(table.c.replaced_at.is_(None))
+    if period is not None:
+        query = query.where(table.c.period == period)
     left = {_key(row) for row in store.rows(query)}.difference(keys)
     return [value for value in current(store, {key[0] for key in left}) if value.key in left] if left else []
 
@@ -92,11 +94,11 @@ def _is_same(known: Row[Any], value: KpiValue) -> bool:
     asked_then = {**value.as_json(), "as_of": iso(known.as_of)}
     if stored_json(asked_then) == known.object:
         return True
-    return replace(_value(json.loads(known.object), known.as_of), as_of=value.as_of) == value
+    return replace(from_json(json.loads(known.object), known.as_of), as_of=value.as_of) == value
 
 
-def _value(kpi: Mapping[str, Any], as_of: int) -> KpiValue:
-    """The value whose KPI object this is."""
+def from_json(kpi: Mapping[str, Any], as_of: int) -> KpiValue:
+    """The value whose KPI object this is, as of that moment (the object has it as text)."""
     fields = {name: kpi[name] for name in kpi if name not in ("subject", "left_out", "interval", "options", "as_of")}
     return KpiValue(
         **fields, subject=Subject(**kpi["subject"]), as_of=as_of, options=kpi["options"] or None,

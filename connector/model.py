@@ -271,7 +271,8 @@ class Member:
     """One ledger row that is in a value's numerator or denominator.
 
     `amount` is base money in ten-thousandths after conversion, `share` millionths, `duration`
-    microseconds.
+    microseconds. What only finds the rows behind it is not compared: when it happened (`occurred_at` is what puts it
+    into the period), and the vendor's ids of the stage it is about.
     """
 
     side: str  # numerator | denominator
@@ -283,6 +284,9 @@ class Member:
     currency: str | None = None
     share: int | None = None
     duration: int | None = None
+    event_at: int | None = field(default=None, compare=False)
+    pipeline: str = field(default="", compare=False)
+    stage: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +295,7 @@ class KpiValue:
 
     Numbers are decimal strings as shown to others (money with its currency's decimals, counts whole, ratios and
     durations with six places, half-even), or None for "no data". Periods are local dates, the last day included.
-    `as_of` is microseconds.
+    `as_of` is microseconds. `basis`: `known` as of then, or `reconstructed` from what is known now.
     """
 
     kpi: str
@@ -320,6 +324,7 @@ class KpiValue:
     catalogue_version: int = 1
     target: str | None = None
     attainment: str | None = None
+    basis: str = "known"
 
     @property
     def key(self) -> tuple[str, str, str, str, str]:
@@ -356,6 +361,7 @@ class KpiValue:
             "catalogue_version": self.catalogue_version,
             "target": self.target,
             "attainment": self.attainment,
+            "basis": self.basis,
         }
 
 

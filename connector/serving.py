@@ -1,11 +1,11 @@
-"""`connector run`: every source and destination with a schedule as a job of the service."""
+"""`connector run`: every source and destination with a schedule, and the close of periods, as jobs of the service."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
 
-from connector import files, jobs, runs, service
+from connector import closing, files, jobs, runs, schedule, service
 from connector.errors import ConfigError, Fault
 from connector.schedule import Schedule
 from connector.service import Job
@@ -30,6 +30,8 @@ def runner(here: Installation, stop: Stop) -> service.Runner:
     """The service's jobs, and where it was: a restart goes on with the first slot that is not done."""
     store = here.store
     made = [_job(name, one.schedule, _syncing(here, name, stop)) for name, one in here.config.sources.items()]
+    if here.config.close:
+        made.append(Job(closing.JOB, schedule.parse("@daily"), _closing(here, stop)))
     made += [_job(name, one.schedule, _pushing(here, name, stop)) for name, one in here.config.destinations.items()]
     return service.Runner(
         [job for job in made if job is not None],
@@ -56,6 +58,16 @@ def _syncing(here: Installation, name: str, stop: Stop) -> Callable[[datetime], 
 def _pushing(here: Installation, name: str, stop: Stop) -> Callable[[datetime], bool]:
     def work(_slot: datetime) -> bool:
         jobs.run_push(here, [name], stop=stop)
+        return not stop()
+
+    return work
+
+
+def _closing(here: Installation, stop: Stop) -> Callable[[datetime], bool]:
+    """At each local midnight, since a close is set for 00:00 of a working day."""
+
+    def work(_slot: datetime) -> bool:
+        closing.close_due(here)
         return not stop()
 
     return work

@@ -416,6 +416,8 @@ class StreamRun:
             first = {"first_complete_at": now} if complete else {}
             key = {"source": self.source.name, "stream": self.stream.name}
             writing.execute(table.insert(), {**key, **values, **first})
+        if complete:
+            journal.mark_known(writing, self.mapping)
 
     # --- full passes -------------------------------------------------------------------------------------------------
 

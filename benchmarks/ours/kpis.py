@@ -11,7 +11,7 @@ import json
 import time
 
 from connector import kpi
-from connector.computation import withheld
+from connector.computation import gaps
 from connector.model import canonical_json
 from connector.store.snapshot import open_snapshot
 from connector.wiring import Installation
@@ -28,7 +28,7 @@ def main() -> None:
     with open_snapshot(here.config.store) as snapshot:
         values = kpi.compute(
             here.config.kpis, snapshot, here.calendar, here.config.currency, periods=MONTHS,
-            withheld=withheld(here.store, snapshot.as_of),
+            **gaps(here.store, snapshot.as_of),
         )
     seconds = time.perf_counter() - started
     here.close()

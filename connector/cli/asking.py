@@ -58,6 +58,14 @@ def kpi(
     as_of: Annotated[
         str | None, typer.Option(metavar="T", help="As it was known then: a local date or time, or one with a zone.")
     ] = None,
+    basis: Annotated[
+        Literal["known", "reconstructed"],
+        typer.Option(help="What was known then, or what is known now of what had happened by then."),
+    ] = "known",
+    view: Annotated[
+        Literal["frozen", "restated", "payable"] | None,
+        typer.Option(help="As it was closed (the default), as it is today, or with the adjustments paid with it."),
+    ] = None,
     option: Annotated[
         list[str] | None, typer.Option(metavar="K=V", help="Another option of the metric, such as credit=split.")
     ] = None,
@@ -68,8 +76,8 @@ def kpi(
     from connector.cli.values import pairs
 
     answer = session.app.kpi(
-        id, period=period, subject=subject, by=pairs(by or [], "--by"), as_of=as_of,
-        options=pairs(option or [], "--option"),
+        id, period=period, subject=subject, by=pairs(by or [], "--by"), as_of=as_of, basis=basis,
+        options=pairs(option or [], "--option"), view=view,
     )
     session.json = session.json or format == "json"
     return session.show(answer, csv_text if format == "csv" else tables)

@@ -44,7 +44,7 @@ def tables(console: Console, values: Sequence[Kpi]) -> None:
 
 def _title(kpi: str, period: str, value: Kpi) -> str:
     unit = value["currency"] or {"0..1": "percent"}.get(value["unit"], value["unit"])
-    as_of = "" if value["status"] == "frozen" else f", as of {when(value['as_of'])}"
+    as_of = " · frozen" if value.get("view") == "frozen" else f", as of {when(value['as_of'])}"
     usual = CATALOGUE[value["metric"]].default_options if value["metric"] in CATALOGUE else {}
     chosen = ", ".join(f"{name} {said}" for name, said in value["options"].items() if usual.get(name) != said)
     return f"{kpi} · {period} · {unit}{f' · {chosen}' if chosen else ''}{as_of}"
@@ -54,7 +54,7 @@ def readable(value: Kpi, field: str) -> str:
     """The number as people write it: thousands parted, ratios in percent, durations with one place; – is no data."""
     number = value[field]
     if number is None:
-        return "–" if field == "value" else ""
+        return "–" if field in ("value", "restated_value") else ""
     if value["unit"] == "0..1":
         return percent(number)
     exact = Decimal(number)
@@ -69,6 +69,8 @@ def percent(number: str | None) -> str:
 def _note(value: Kpi) -> str:
     left_out = value["left_out"]
     said = []
+    if value["status"] == "frozen" and value["restated_value"] != value["value"]:
+        said.append(f"{readable(value, 'restated_value')} today")
     if value["status"] in ("withheld", "unknown_before"):
         said.append(value["status"].replace("_", " "))
     if left_out["amount"] != "0":

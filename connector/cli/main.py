@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from connector.cli import asking, deciding, running, setting_up
+from connector.cli import adjusting, asking, closing, deciding, explaining, running, setting_up
 from connector.cli.session import Session, cli, command, print_json
 from connector.cli.values import UsageError
 from connector.errors import ConfigError, ConnectorError
@@ -21,7 +21,7 @@ INTERRUPTED, CLOSED_PIPE = 130, 141  # what shells call a process ended by SIGIN
 OBJECTS_BETWEEN_COLLECTIONS = 50_000
 """Instead of 700: loading alone makes hundreds of thousands of objects, and nearly all of them stay."""
 
-COMMANDS = (running, asking, deciding, setting_up)
+COMMANDS = (running, asking, explaining, closing, adjusting, deciding, setting_up)
 """The modules whose commands `connector` has."""
 
 
@@ -39,7 +39,8 @@ def main() -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         code = _closed_pipe()
-    gc.freeze()  # everything ends here: without it Python searches all there is for garbage once more
+    if "duckdb" not in sys.modules:  # it reports as leaked what is not collected at the end
+        gc.freeze()  # everything ends here: without it Python searches all there is for garbage once more
     sys.exit(code)
 
 

@@ -66,6 +66,7 @@ class DestinationConfig:
 class Config:
     """A config without faults. Paths are absolute, `guard_shrink` is 0..1.
 
+    `close`: by length of period, the working day after it on which it closes by itself; empty: by hand only.
     `store` and `secrets` hold credentials and are not in the repr; `document` is the file as written (with `${…}`).
     """
 
@@ -79,6 +80,8 @@ class Config:
     people: Path | None
     fx: Path | None
     fx_decimal: str
+    holidays: Path | None
+    close: Mapping[str, int]
     guard_shrink: float
     sources: Mapping[str, SourceConfig]
     destinations: Mapping[str, DestinationConfig]
@@ -142,7 +145,9 @@ class _Reader:
         store = self.store(data.get("store", ConfigKeys.model_fields["store"].default))
         people = self.file(("people",))
         fx = self.file(("fx", "file"))
+        holidays = self.file(("holidays",))
         self.beside.sources, self.beside.people, self.beside.fx = list(sources), people, fx
+        self.beside.holidays = holidays
         if sound:
             self.beside.currency, self.beside.decimal = sound.currency, sound.fx.decimal if sound.fx else "."
         if self.faults or keys is None:
@@ -154,7 +159,8 @@ class _Reader:
         return Config(
             file=self.document.file, folder=self.folder, store=store, zone=keys.timezone, currency=keys.currency,
             fiscal_year_start=keys.fiscal_year_start, week_start=keys.week_start, people=people, fx=fx,
-            fx_decimal=keys.fx.decimal if keys.fx else ".", guard_shrink=keys.guard.shrink, sources=made_sources,
+            fx_decimal=keys.fx.decimal if keys.fx else ".", holidays=holidays,
+            close=keys.close.model_dump(exclude_none=True), guard_shrink=keys.guard.shrink, sources=made_sources,
             destinations=made_destinations, kpis=tuple(kpis), document=written,
             secrets=secrets(filled, settings, store),
         )

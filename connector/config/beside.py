@@ -1,5 +1,5 @@
-"""The files a config names beside it: mappings, people, exchange rates. Their faults are told also where the config
-itself has some, so that whoever sets up corrects everything in one go."""
+"""The files a config names beside it: mappings, people, exchange rates, holidays. Their faults are told also where the
+config itself has some, so that whoever sets up corrects everything in one go."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ class Beside:
     decimal: str = "."
     people: Path | None = None
     fx: Path | None = None
+    holidays: Path | None = None
     sources: Sequence[str] = ()
     mappings: dict[str, Path] = field(default_factory=dict)
     importing: set[str] = field(default_factory=set)  # sources with history_import
 
     def faults(self) -> list[Fault]:
         """The faults of every file that is there."""
-        return [*self._of_mappings(), *tables(self.people, self.fx, self.currency, self.decimal)]
+        return [*self._of_mappings(), *tables(self.people, self.fx, self.holidays, self.currency, self.decimal)]
 
     def _of_mappings(self) -> list[Fault]:
         from connector import mapping
@@ -47,15 +48,19 @@ class Beside:
         return list(found)
 
 
-def tables(people_file: Path | None, fx_file: Path | None, currency: str, decimal: str) -> list[Fault]:
-    """The faults of the people and rates files."""
-    from connector import fx, people
+def tables(
+    people_file: Path | None, fx_file: Path | None, holidays_file: Path | None, currency: str, decimal: str
+) -> list[Fault]:
+    """The faults of the people, rates and holidays files."""
+    from connector import fx, people, workdays
 
     reads: list[Callable[[], object]] = []
     if people_file is not None:
         reads.append(lambda: people.parse(read_bytes(people_file), shown(people_file)))
     if fx_file is not None:
         reads.append(lambda: fx.parse(read_bytes(fx_file), shown(fx_file), currency, decimal))
+    if holidays_file is not None:
+        reads.append(lambda: workdays.holidays(read_bytes(holidays_file), shown(holidays_file)))
     faults: list[Fault] = []
     for read in reads:
         try:

@@ -10,7 +10,18 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from connector.config.values import Currency, Duration, Month, Name, Percent, ScheduleText, ShareOfLimit, Since, Zone
+from connector.config.values import (
+    Currency,
+    Duration,
+    Month,
+    Name,
+    Percent,
+    ScheduleText,
+    ShareOfLimit,
+    Since,
+    Workday,
+    Zone,
+)
 
 Per = Literal["person", "team", "owner", "pipeline", "company"]
 Every = Literal["day", "week", "month", "quarter", "year", "all"]
@@ -36,6 +47,16 @@ class GuardKeys(Keys):
         0.2, description="A full read that shows fewer records by more than this stops (exit 4).",
         json_schema_extra={"default": "20%"},
     )
+
+
+class CloseKeys(Keys):
+    """When `connector run` closes periods of each length; those without are closed by hand only."""
+
+    day: Workday | None = Field(None, description="Each day.")
+    week: Workday | None = Field(None, description="Each week.")
+    month: Workday | None = Field(None, description="Each month.")
+    quarter: Workday | None = Field(None, description="Each quarter.")
+    year: Workday | None = Field(None, description="Each year.")
 
 
 class SourceKeys(Keys):
@@ -90,8 +111,13 @@ class ConfigKeys(Keys):
     currency: Currency = Field(description="Reporting currency; every amount keeps its own as well.")
     fiscal_year_start: Month = Field(1, description="4: FY2027 = April 2026 .. March 2027.")
     week_start: Literal["monday"] = Field("monday", description="Weeks are ISO weeks.")
+    holidays: str | None = Field(None, description="Table of days that are no working days: date, name.")
     people: str | None = Field(None, description="Table of employees: who sells, in which team, since when.")
     fx: FxKeys | None = Field(None, description="Exchange rates.")
+    close: CloseKeys = Field(
+        default_factory=lambda: CloseKeys.model_validate({}),
+        description="When complete periods close by themselves.",
+    )
     guard: GuardKeys = Field(default_factory=lambda: GuardKeys.model_validate({}), description="Safety stops.")
     sources: dict[str, Any] = Field(min_length=1, description="Systems we read from, by a name of yours.")
     destinations: dict[str, Any] = Field(default_factory=dict, description="Systems we push to, by a name of yours.")

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from connector import workdays
 from connector.schedule import Schedule, parse, parse_duration
 
 
@@ -49,6 +50,10 @@ def _schedule(value: Any) -> Schedule:
         return parse(value)
     except ValueError as error:
         raise ValueError(f"not a schedule: {error}") from None
+
+
+def _workday(value: Any) -> int:
+    return workdays.parse(value if isinstance(value, str) else "")
 
 
 def _zone(value: Any) -> ZoneInfo:
@@ -121,6 +126,10 @@ ShareOfLimit = Annotated[
 ]
 ScheduleText = Annotated[
     Schedule, PlainValidator(_schedule), _text_schema("crontab(5), or `every 10m`.", example="*/15 * * * *")
+]
+Workday = Annotated[
+    int, PlainValidator(_workday),
+    _text_schema("00:00 of that working day after the period.", r"^workday +[1-9]\d?$", example="workday 5"),
 ]
 Zone = Annotated[ZoneInfo, PlainValidator(_zone), _text_schema("An IANA time zone.", example="Asia/Ho_Chi_Minh")]
 Currency = Annotated[str, PlainValidator(_currency), _text_schema("ISO 4217.", "^[A-Z]{3}$", example="VND")]

@@ -17,6 +17,7 @@ from connector.journal.entries import (
     take_pass,
 )
 from connector.journal.files import check_in_force, latest_version, load_mapping, mapping_settings, put_file
+from connector.journal.known import mark_known, unknown_sources
 from connector.journal.mappings import activate, take_mapping
 from connector.journal.replay import rebuild
 
@@ -32,6 +33,7 @@ __all__ = [
     "made_by",
     "map_page",
     "mapping_settings",
+    "mark_known",
     "plan_pages",
     "put_file",
     "rebuild",
@@ -40,4 +42,5 @@ __all__ = [
     "take_page",
     "take_pages",
     "take_pass",
+    "unknown_sources",
 ]

@@ -169,13 +169,15 @@ def listed(question: Question) -> tuple[str, list[Any]]:
     cuts = [dimension(question, name) for name in question.by]
     named = "".join(f", {sql} AS d{place}" for place, (sql, _) in enumerate(cuts))
     both = _From(
-        members.joins + names.joins, [*members.conditions, *names.conditions, "credited.left_out <> 'duration'"],
+        [*members.joins, *names.joins, "LEFT JOIN stage AS at_stage ON at_stage.stage_no = credited.stage_no"],
+        [*members.conditions, *names.conditions, "credited.left_out <> 'duration'"],
         members.values + names.values,
     )
     counts = " AND credited.amount IS NOT NULL" if question.counts_money else ""
     statement = f"""
         SELECT {kind} AS kind, {key} AS key{named}, credited.is_numerator, credited.is_denominator, record.source,
-               record.id, credited.placed_at, credited.amount, credited.share, credited.duration
+               record.id, credited.placed_at, credited.amount, credited.share, credited.duration, credited.event_at,
+               coalesce(at_stage.pipeline_id, ''), coalesce(at_stage.stage_id, '')
         {both}{counts}
         ORDER BY credited.placed_at, record.source, record.id"""
     return statement, [value for _, own in cuts for value in own] + both.values

@@ -61,7 +61,7 @@ def update(
 
 def select(
     connection: Connection, table: Table, columns: Sequence[str], same: Mapping[str, Any], key: str,
-    values: Collection[str], where: str = "replaced_at IS NULL",
+    values: Collection[Any], where: str = "replaced_at IS NULL",
 ) -> Iterator[Sequence[Any]]:
     """These columns of the rows that are the `same` in other columns and whose `key` is among the values.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from connector.model import canonical_json
 from connector.ports import Exchange
-from connector.store import tables
+from connector.store import bulk, tables
 from connector.store.store import Writing
 
 if sys.version_info >= (3, 14):
@@ -123,6 +123,17 @@ def exchanges(connection: Connection, page: int) -> list[Exchange]:
     return [
         Exchange(**{**_USUAL, **one, "answer": body(connection, one["answer"])}) for one in listed
     ]
+
+
+def requests(
+    connection: Connection, numbers: Collection[int]
+) -> Iterator[tuple[Landed, list[dict[str, Any]]]]:
+    """These pages in order, each with its requests: method, url, status, request_id. No body is read."""
+    shown = ("method", "url", "status", "request_id")
+    names = (*(column.name for column in _landed()), "exchanges")
+    for row in sorted(map(tuple, bulk.select(connection, tables.page, names, {}, "id", numbers, "TRUE"))):
+        listed = ({**_USUAL, **one} for one in json.loads(row[-1]))
+        yield Landed(*row[:-1]), [{name: one[name] for name in shown} for one in listed]
 
 
 def body(connection: Connection, name: str) -> bytes:

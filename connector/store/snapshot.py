@@ -33,16 +33,23 @@ class Document(NamedTuple):
 
 
 class Snapshot:
-    """Rows known at `as_of` (microseconds): the asked instant, or the last commit where that is earlier."""
+    """Rows known at `known_at`, for a question as of `as_of` (microseconds): one moment, unless it is asked otherwise.
 
-    def __init__(self, connection: Any, asked: int | None, options: Mapping[str, int]) -> None:
+    `as_of` is the asked instant, or the last commit where that is earlier. With `reconstructed` everything is known
+    that is known now.
+    """
+
+    def __init__(
+        self, connection: Any, asked: int | None, options: Mapping[str, int], *, reconstructed: bool = False
+    ) -> None:
         self._connection, self._options = connection, options
         # The first read opens the transaction: everything later is read as of this moment.
-        last = self._rows("SELECT coalesce(max(last), 0) AS last FROM clock").column("last")[0].as_py()
-        self.as_of: int = int(last) if asked is None else min(asked, int(last))
+        last = int(self._rows("SELECT coalesce(max(last), 0) AS last FROM clock").column("last")[0].as_py())
+        self.as_of: int = last if asked is None else min(asked, last)
+        self.known_at: int = last if reconstructed else self.as_of
 
     def table(self, name: str, columns: Sequence[str], where: str = "") -> pyarrow.Table:
-        """These columns of the rows of a ledger table known at `as_of`, in no order.
+        """These columns of the rows of a ledger table known at `known_at`, in no order.
 
         Text is '' where there is none, other columns are int64 and may be null. `where` is a further SQL condition of
         our own making, such as `field = 'owner'`.
@@ -59,7 +66,7 @@ class Snapshot:
 
         declared = metadata.tables[name]
         schema = _schema(declared, columns)
-        known = f"seen_at <= {self.as_of} AND (replaced_at IS NULL OR replaced_at > {self.as_of})"
+        known = f"seen_at <= {self.known_at} AND (replaced_at IS NULL OR replaced_at > {self.known_at})"
         condition = f"{known} AND ({where})" if where else known
         failed: list[Exception] = []
 
@@ -82,7 +89,7 @@ class Snapshot:
                     raise
 
     def document(self, kind: str, name: str = "") -> Document | None:
-        """The file of that kind valid at `as_of`; before its first version that one holds.
+        """The file of that kind valid at `known_at`; before its first version that one holds.
 
         None if there never was one, or the config had stopped naming it (an empty version).
 
@@ -90,8 +97,8 @@ class Snapshot:
         """
         found = self._rows(
             "SELECT path, content, settings, seen_at FROM file_version WHERE kind = $1 AND name = $2"
-            f" ORDER BY CASE WHEN seen_at <= {self.as_of} THEN 0 ELSE 1 END,"
-            f" CASE WHEN seen_at <= {self.as_of} THEN -seen_at ELSE seen_at END LIMIT 1",
+            f" ORDER BY CASE WHEN seen_at <= {self.known_at} THEN 0 ELSE 1 END,"
+            f" CASE WHEN seen_at <= {self.known_at} THEN -seen_at ELSE seen_at END LIMIT 1",
             [kind, name],
         ).to_pylist()
         if not found or not found[0]["content"]:
@@ -116,15 +123,18 @@ class Snapshot:
 
 
 @contextmanager
-def open_snapshot(url: str, as_of: int | None = None) -> Iterator[Snapshot]:
-    """One consistent view of the store at a SQLAlchemy URL, as known at `as_of` (None: now). Raises StoreError."""
+def open_snapshot(url: str, as_of: int | None = None, *, reconstructed: bool = False) -> Iterator[Snapshot]:
+    """One consistent view of the store at a SQLAlchemy URL, as of then (None: now). Raises StoreError.
+
+    As it was known then, or `reconstructed`: from what is known now of what had happened by then.
+    """
     import adbc_driver_manager
 
     address = make_url(url)
     try:
         with closing(_connect(address)) as connection:
             options = _SQLITE_OPTIONS if address.get_backend_name() == "sqlite" else {}
-            yield Snapshot(connection, as_of, options)
+            yield Snapshot(connection, as_of, options, reconstructed=reconstructed)
     except adbc_driver_manager.Error as error:  # its text may hold the address with a password
         code = getattr(error, "sqlstate", None) or type(error).__name__
         place = address.render_as_string(hide_password=True)

@@ -229,6 +229,13 @@ cursor = Table(  # state: JSON {"cursor": instant, "window": {"lo", "hi"}, "posi
     _instant("updated_at"),
 )
 
+known_since = Table(  # when a source had been read as a whole for the first time: what it held before, nobody knew
+    "known_since",
+    metadata,
+    _text("source", key=True),
+    _instant("at"),
+)
+
 run = Table(
     "run",
     metadata,
@@ -286,6 +293,72 @@ kpi_value = Table(
     _instant("as_of"),
     _text("object"),
     Index("kpi_value_period", "kpi", "period"),
+)
+
+period = Table(  # periods that were closed at least once; state: closed, open (reopened); seal: the latest one's number
+    "period",
+    metadata,
+    _text("name", key=True),
+    _text("every"),
+    _instant("ends_at"),  # excluded
+    _text("state"),
+    Column("seal", Integer, nullable=False),
+)
+
+seal = Table(  # seen_at: its place in the chain; reopened_at: since when it is not in force; the rest never changes
+    "seal",
+    metadata,
+    _text("period", key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    _instant("seen_at"),
+    _text("previous", null=True),
+    _text("hash"),
+    _text("header"),
+    _instant("reopened_at", null=True),
+)
+
+# A table of its own, since rows of kpi_value end and begin with every computation, and these never change. Its key is
+# the commitment, so that all the rest can be erased; object is the KPI object as it was frozen.
+frozen_value = Table(
+    "frozen_value",
+    metadata,
+    _text("commitment", key=True),
+    _text("period"),
+    Column("seal", Integer, nullable=False),
+    *[_text(name, null=True) for name in ("salt", "kpi", "subject_kind", "subject_key", "dimensions", "object")],
+    Index("frozen_value_seal", "period", "seal"),
+)
+
+kpi_member = Table(  # the members of a frozen value, as `model.Member` has them
+    "kpi_member",
+    metadata,
+    _text("commitment", key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    *[_text(name) for name in ("side", "entity", "source", "id")],
+    _instant("occurred_at", null=True),
+    Column("amount", BigInteger),
+    _text("currency", null=True),
+    Column("share", BigInteger),
+    Column("duration", BigInteger),
+    **_BY_KEY,
+)
+
+# state: proposed, deferred, noted (these follow what is known), accepted, rejected; value, numerator, denominator are
+# exact differences as decimal text; causes: JSON list; posted_to: the period an accepted one is paid with
+adjustment = Table(
+    "adjustment",
+    metadata,
+    _text("id", key=True),
+    *[_text(name) for name in ("kpi", "subject_kind", "subject_key", "subject_name", "dimensions", "period", "kind")],
+    Column("seal", Integer, nullable=False),
+    _text("unit"),
+    *[_text(name, null=True) for name in ("currency", "value", "numerator", "denominator")],
+    _text("state"),
+    _text("causes"),
+    _instant("seen_at"),
+    _instant("decided_at", null=True),
+    *[_text(name, null=True) for name in ("posted_to", "actor", "reason")],
+    Index("adjustment_period", "period", "kpi"),
 )
 
 delivery = Table(  # state: owed, sending, unanswered, confirmed, refused, dead; payload: JSON of the KPI object

@@ -34,6 +34,12 @@ def _queries(dialect: str) -> dict[str, str]:
         f"{_instant('as_of', dialect)} AS as_of, {_instant('seen_at', dialect)} AS seen_at, object "
         "FROM kpi_value WHERE replaced_at IS NULL"
     )
+    made["current_frozen_value"] = (  # of closed periods, from the seals in force; an erased value is not shown
+        "SELECT kpi, subject_kind, subject_key, dimensions, frozen_value.period, seal, object, "
+        f"{_instant('seal.seen_at', dialect)} AS sealed_at, commitment FROM frozen_value JOIN seal "
+        "ON seal.period = frozen_value.period AND seal.number = frozen_value.seal "
+        "WHERE seal.reopened_at IS NULL AND frozen_value.object IS NOT NULL"
+    )
     return made
 
 

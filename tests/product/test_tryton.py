@@ -22,6 +22,7 @@ __all__ = ["pocketbase_server", "tryton_server"]
 
 pytestmark = pytest.mark.real
 
+ROOT = Path(__file__).parents[2]
 LOCAL = timezone(timedelta(hours=7))
 STAGES = {"lead": "Lead", "opportunity": "Opportunity", "converted": "Converted", "won": "Won", "lost": "Lost",
           "cancelled": "Cancelled"}
@@ -150,6 +151,50 @@ def test_stage_metrics_are_those_of_the_server_s_history(office: Installed, told
     is_open = Counter(STAGES[row["state"]] for row in told.opportunities if row["state"] in OPEN)
     now = {one["dimensions"]["stage"]: int(one["value"]) for one in office.run("kpi", "open", "--period", "all")}
     assert now == is_open
+
+
+def test_what_an_employee_won_is_explained_down_to_the_server_s_answers(
+    office: Installed, told: Told, server: Server
+) -> None:
+    """Every won deal of the best seller: the page cited holds the server's record and the revision that won it, and its
+    amount at the rate cited, which the server told too, is what counts."""
+    won = [row for row in told.opportunities if row["state"] == "won"]
+    ((employee, _),) = Counter(row["employee"] for row in won).most_common(1)
+    found = office.run("explain", "won_value", "--subject", f"tryton:{employee}", "--period", "all")
+    theirs = {str(row["id"]): row for row in won if row["employee"] == employee}
+    assert {member["id"] for member in found["members"]} == set(theirs)
+    entries = (ROOT / "mappings/tryton.yaml").read_text("utf-8").splitlines()
+    pages = {page["page"]: page for page in found["pages"]}
+    for member in found["members"]:
+        row, (won_at, _) = theirs[member["id"]], told.history[member["id"]][-1]
+        rows = {one["role"]: one for one in member["rows"]}
+        deal, move, rate = rows["deal"], rows["won"], rows.get("rate")
+        assert Decimal(member["own"]["amount"]) == decimal(row["amount"])
+        record = _shown(office, deal)
+        assert (record["id"], record["state"], record["employee"]) == (row["id"], "won", employee)
+        item = _shown(office, move)["history"][move["item"]]
+        assert (item["state"], datetime.fromisoformat(item["at"])) == ("won", won_at)
+        assert datetime.fromisoformat(move["occurred_at"]) == won_at
+        for one, entity in ((deal, "deal"), (move, "stage_transition")):
+            assert entries[one["mapping"]["line"] - 1] == f"  - entity: {entity}"
+            assert all(request["url"].startswith("http://127.0.0.1") for request in pages[one["page"]]["requests"])
+        if member["own"]["currency"] != "EUR":
+            assert rate is not None
+            day = str(won_at.astimezone(LOCAL).date())
+            per_euro = _rate(server, member["own"]["currency"], day)
+            assert Decimal(_shown(office, rate)["rates"][rate["item"]]["rate"]) == per_euro
+            euros = (Decimal(member["own"]["amount"]) / per_euro).quantize(Decimal("0.01"))
+            assert Decimal(member["amount"]) == euros
+            assert entries[rate["mapping"]["line"] - 1] == "  - entity: fx_rate"
+    assert {member["own"]["currency"] for member in found["members"]} - {"EUR"}
+    assert sum(Decimal(member["amount"]) for member in found["members"]) == Decimal(found["value"])
+
+
+def _shown(office: Installed, row: dict[str, Any]) -> dict[str, Any]:
+    """The record at a cited place, as `connector page show` gives it."""
+    page = office.run("page", "show", str(row["page"]), "--record", str(row["record_index"]))
+    record: dict[str, Any] = page["record"]
+    return record
 
 
 def test_by_session_login_the_same_is_read_as_by_key(

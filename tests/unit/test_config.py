@@ -12,7 +12,7 @@ import pytest
 from connector import config
 from connector.config import schema as config_schema
 from connector.config.adapters import load_adapter, mapping_path, shipped
-from connector.config.keys import ConfigKeys, DestinationKeys, FxKeys, GuardKeys, KpiKeys, SourceKeys
+from connector.config.keys import CloseKeys, ConfigKeys, DestinationKeys, FxKeys, GuardKeys, KpiKeys, SourceKeys
 from connector.errors import ConfigError
 from connector.kpi import PER
 from connector.period import EVERY
@@ -74,6 +74,7 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "mappings" / "crm.yaml").write_text(MAPPING)
     (tmp_path / "people.csv").write_text("employee_code\n")
     (tmp_path / "fx.csv").write_text("currency,valid_from,rate\n")
+    (tmp_path / "holidays.csv").write_text("date,name\n2026-01-01,New Year\n")
     return tmp_path
 
 
@@ -115,6 +116,8 @@ week_start: monday
 people: people.csv
 fx: {file: fx.csv, decimal: ","}
 guard: {shrink: 5%}
+close: {month: workday 5, quarter: workday 8}
+holidays: holidays.csv
 """)
     crm, hr = loaded.sources["crm"], loaded.destinations["hr"]
     assert crm.since == datetime(2023, 12, 31, 17, tzinfo=UTC)  # midnight in Ho Chi Minh City
@@ -124,6 +127,7 @@ guard: {shrink: 5%}
     assert (hr.make.__name__, hr.periods, hr.on_unanswered) == ("Writer", "closed", "resend")
     assert loaded.store == "postgresql+psycopg://me:p%40ss@db/x"
     assert (loaded.people, loaded.fx, loaded.fx_decimal) == (folder / "people.csv", folder / "fx.csv", ",")
+    assert (loaded.holidays, loaded.close) == (folder / "holidays.csv", {"month": 5, "quarter": 8})
     assert (loaded.guard_shrink, loaded.fiscal_year_start) == (0.05, 4)
 
 
@@ -133,7 +137,7 @@ def test_all_faults_are_said_at_once_in_the_order_of_the_file(folder):
         currency: dong
         fiscal_year_start: 13
         guard: {shrink: 20, shift: 5%}
-        close: {month: workday 5}
+        close: {month: 5th day, fortnight: workday 5}
         people: nobody.xlsx
         sources:
           crm:
@@ -152,7 +156,8 @@ def test_all_faults_are_said_at_once_in_the_order_of_the_file(folder):
     lines = [re.match(r"(\d+): ([^:]*)", fault).groups() for fault in found]
     assert lines == [
         ("1", "timezone"), ("2", "currency"), ("3", "fiscal_year_start"), ("4", "guard.shrink"), ("4", "guard.shift"),
-        ("5", "close"), ("6", "people"), ("10", "sources.crm.mapping"), ("11", "sources.crm.schedule"),
+        ("5", "close.month"), ("5", "close.fortnight"), ("6", "people"), ("10", "sources.crm.mapping"),
+        ("11", "sources.crm.schedule"),
         ("12", "sources.crm.since"), ("13", "sources.crm.overlap"), ("14", "sources.crm.budget"),
         ("15", "sources.crm.token"), ("16", "sources.crm.size"), ("17", "sources.crm.parts.a.file"),
         ("17", "sources.crm.parts.a.row"), ("17", "sources.crm.parts.b.file"), ("18", "sources.crm.columns"),
@@ -273,10 +278,12 @@ def test_the_faults_of_the_files_a_faulty_config_names_are_told_with_its_own(fol
     (folder / "mappings" / "crm.yaml").write_text(MAPPING + "pipelins: {}\npipelins: {}\n")
     (folder / "people.csv").write_text("employee_code,from\nNV1,soon\n")
     (folder / "fx.csv").write_text("currency,valid_from,rate\nUSD,2026-01-01,-1\n")
+    (folder / "holidays.csv").write_text("date\nsoon\n")
     with pytest.raises(ConfigError) as raised:
-        load(folder, GOOD.replace("VND", "dong").replace("token", "tokn") + "people: people.csv\nfx: {file: fx.csv}\n")
+        load(folder, GOOD.replace("VND", "dong").replace("token", "tokn") + "people: people.csv\nfx: {file: fx.csv}\n"
+             "holidays: holidays.csv\n")
     files = [Path(fault.file).name for fault in raised.value.faults]
-    assert files == ["config.yaml"] * 3 + ["crm.yaml"] * 2 + ["people.csv", "fx.csv"]
+    assert files == ["config.yaml"] * 3 + ["crm.yaml"] * 2 + ["people.csv", "fx.csv", "holidays.csv"]
 
 
 def test_a_source_and_a_destination_have_different_names(folder):
@@ -343,7 +350,7 @@ def test_a_mapping_is_a_path_or_the_name_of_one_we_ship(folder):
 
 
 def every_key() -> set[str]:
-    models = (ConfigKeys, FxKeys, GuardKeys, SourceKeys, DestinationKeys, KpiKeys)
+    models = (ConfigKeys, CloseKeys, FxKeys, GuardKeys, SourceKeys, DestinationKeys, KpiKeys)
     return {name for model in models for name in model.model_fields}
 
 

@@ -1,0 +1,251 @@
+"""Closing periods: is everything in, then freeze the values and seal them; and opening the latest one again.
+
+A close computes every KPI of the period's length in one snapshot, keeps each value with its members, and seals them
+(`seal`), all in one transaction: it is done as a whole or not at all. From then on the frozen values are what is shown
+and delivered; what is learnt later shows as today's value beside them. A reopened period is open again, keeps its seal,
+and gets the next one when it is closed again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from typing import Any, NamedTuple
+
+import structlog
+from sqlalchemy import Connection, func, select
+
+from connector import adjustments, completeness, files, frozen, journal, seal, workdays
+from connector.computation import Computation, run_apart
+from connector.config.beside import read_bytes, shown
+from connector.errors import ConfigError, Fault
+from connector.kpi import KpiDefinition
+from connector.metrics.catalogue import CATALOGUE
+from connector.model import KpiValue, Member, canonical_json, iso, micros
+from connector.period import Period
+from connector.seal import Seal
+from connector.store import tables
+from connector.store.store import Store
+from connector.wiring import Installation
+
+LEASE = "close"
+SERVICE = "connector run"  # the actor of what nobody did by hand
+JOB = "period close"  # the service's job; no source or destination can be called so
+
+_log = structlog.get_logger("connector.closing")
+
+
+class Outcome(NamedTuple):
+    """What a close came to: the seal, or why there is none. With `force` the findings stand beside the seal."""
+
+    seal: Seal | None
+    findings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """One close: `run` does it, here or in a process of its own. `streams` of each source are those its mapping reads.
+
+    The computation's lease is that of the close, so that no two are at it.
+    """
+
+    computation: Computation
+    period: Period
+    streams: Mapping[str, Sequence[str]]
+    actor: str
+    force: bool = False
+    reason: str | None = None
+
+    @property
+    def store(self) -> str:
+        return self.computation.store
+
+    def run(self, store: Store) -> Outcome:
+        """Freeze and seal the period if it is complete, or by force. Raises ConfigError, StoreError, LeaseLost."""
+        now = micros(store.clock.now())
+        with store.reading() as connection:  # before the snapshot: what comes in after it is not in the values
+            already = _already(connection, self.period)
+            before = list(completeness.missing(connection, self.period, self.streams, now))
+            read_to = completeness.read_to(connection, self.streams)
+        if already:
+            return Outcome(None, (already,))
+        found, as_of = self.computation.with_members(store, self.period)
+        sealed = [_frozen(value, members) for value, members in found]
+        with store.writing() as writing:
+            store.hold(writing, self.computation.lease)  # so nobody else has closed it meanwhile
+            since = completeness.missing(writing.connection, self.period, self.streams, now)
+            proposed = adjustments.undecided(store, self.period.end, self.computation.calendar)
+            waiting = completeness.undecided(writing.connection, proposed)
+            left_out = completeness.left_out(value for value, _ in found)
+            findings = tuple(dict.fromkeys([*before, *since, *left_out, *waiting]))
+            if findings and not self.force:
+                return Outcome(None, findings)
+
+            def header(stamp: int, number: int, previous: str | None) -> dict[str, Any]:
+                told = {"number": number, "previous": previous, "sealed_at": iso(stamp), "as_of": iso(as_of)}
+                known = {"files": _files(writing.connection, as_of), "read_to": read_to, "forced": list(findings)}
+                return {**told, **self._header(), **known}
+
+            made = frozen.write(writing, self.period, sealed, header)
+            journal.decide(
+                writing, "period_close",
+                {"period": self.period.name, "seal": made.header["number"], "hash": made.hash, "forced": findings},
+                actor=self.actor, reason=self.reason,
+            )
+        return Outcome(made, findings)
+
+    def _header(self) -> dict[str, Any]:
+        """What the seal says of itself beside its place in the chain: of what, by which rules, by whom."""
+        known, calendar = self.computation, self.computation.calendar
+        definitions = canonical_json([asdict(one) for one in known.definitions])
+        return {
+            "format": seal.FORMAT, "period": self.period.name, "every": self.period.every,
+            "period_start": self.period.start_on.isoformat(), "period_end": self.period.end_on.isoformat(),
+            "timezone": str(calendar.zone), "fiscal_year_start": calendar.fiscal_year_start,
+            "currency": known.currency, "kpis": {one.id: CATALOGUE[one.metric].version for one in known.definitions},
+            "definitions": hashlib.sha256(definitions.encode()).hexdigest(), "actor": self.actor, "reason": self.reason,
+        }
+
+
+def _frozen(value: KpiValue, members: Sequence[Member]) -> frozen.Frozen:
+    """The value as it is frozen: what is withheld stays so, and has no number."""
+    made = replace(value, view="frozen", status="frozen" if value.status == "open" else value.status)
+    return made, members, seal.entry(made, members)
+
+
+def _already(connection: Connection, period: Period) -> str | None:
+    """That the period is closed, in a sentence, if it is."""
+    found = frozen.state(connection, period.name)
+    if found is None or found.state != "closed":
+        return None
+    return (
+        f"{period.name} is already closed (seal {found.seal}); to close it anew, "
+        f"`connector period reopen {period.name} --reason TEXT` first"
+    )
+
+
+def _files(connection: Connection, as_of: int) -> list[dict[str, str]]:
+    """The version of each file in force at that moment."""
+    table = tables.file_version
+    query = select(table.c.kind, table.c.name, table.c.version).where(table.c.seen_at <= as_of)
+    found = {(row.kind, row.name): row.version for row in connection.execute(query.order_by(table.c.seen_at))}
+    return [{"kind": kind, "name": name, "version": version} for (kind, name), version in sorted(found.items())]
+
+
+# --- by hand ---------------------------------------------------------------------------------------------------------
+
+
+def close(
+    here: Installation, name: str, *, actor: str, force: bool = False, reason: str | None = None
+) -> Outcome:
+    """Close the period of that name. Raises ConfigError for a name that cannot be closed, and Busy."""
+    if force and not (reason or "").strip():
+        raise fault("--force", "a close by force needs --reason: why is it closed although something is missing?")
+    period = _period(here, name)
+    definitions = _definitions(here, period.every)
+    if not definitions:
+        lengths = ", ".join(sorted({one.every for one in here.config.kpis})) or "none is there"
+        raise fault("period", f"{name} is a {period.every}; the KPIs of the config have a value every: {lengths}")
+    streams = {source: mapping.streams() for source, mapping in files.checked(here).items()}
+    files.register(here)
+    lease = here.store.acquire(LEASE)
+    config = here.config
+    try:
+        computation = Computation(config.store, definitions, here.calendar, config.currency, config.people, lease)
+        task = Closing(computation, period, streams, actor, force, reason)
+        if threading.current_thread() is threading.main_thread():
+            return task.run(here.store)
+        return run_apart(task, here.clock)
+    finally:
+        here.store.release(lease)
+
+
+def reopen(here: Installation, name: str, reason: str, *, actor: str) -> dict[str, Any]:
+    """Open the latest closed period of its length again. Raises ConfigError when it is not that, and Busy."""
+    period = _period(here, name)
+    lease = here.store.acquire(LEASE)
+    try:
+        with here.store.writing() as writing:
+            here.store.hold(writing, lease)
+            found = frozen.state(writing.connection, name)
+            if found is None or found.state != "closed":
+                raise fault("period", f"{name} is not closed; `connector period list` shows which are")
+            latest = frozen.latest_closed(writing.connection, period.every)
+            if latest is not None and latest.name != name:
+                message = f"only the latest closed {period.every} can be reopened, which is {latest.name}"
+                raise fault("period", message)
+            subject = {"period": name, "seal": found.seal}
+            stamp = journal.decide(writing, "period_reopen", subject, actor=actor, reason=reason)
+            frozen.reopen(writing, name, stamp)
+    finally:
+        here.store.release(lease)
+    return {"period": name, "state": "open", "seal": found.seal, "reason": reason}
+
+
+# --- by itself -------------------------------------------------------------------------------------------------------
+
+
+def close_due(here: Installation) -> list[Outcome]:
+    """Close what the config's `close:` says is due, the oldest first; what is incomplete is a finding of the day.
+
+    Of a length of which nothing was ever closed only the last period that is due; a reopened one is left to a person.
+    """
+    outcomes: list[Outcome] = []
+    waiting: set[str] = set()  # lengths of which an earlier period is not complete
+    for period in due(here):
+        if period.every in waiting:
+            continue
+        outcome = close(here, period.name, actor=SERVICE)
+        outcomes.append(outcome)
+        if outcome.seal:
+            _log.info("period closed", period=period.name, seal=outcome.seal.header["number"], hash=outcome.seal.hash)
+            continue
+        waiting.add(period.every)
+        with here.store.writing() as writing:
+            subject = {"period": period.name, "findings": outcome.findings}
+            journal.decide(writing, "period_incomplete", subject, actor=SERVICE)
+        _log.warning("period not closed: it is not complete", period=period.name, findings=outcome.findings)
+    return outcomes
+
+
+def due(here: Installation) -> list[Period]:
+    """The periods that should be closed by now."""
+    now, days = micros(here.clock.now()), holidays(here)
+    found: list[Period] = []
+    for every, number in here.config.close.items():
+        if _definitions(here, every):
+            table = tables.period
+            last = here.store.rows(select(func.max(table.c.ends_at)).where(table.c.every == every))[0][0]
+            found += workdays.due(number, every, here.calendar, days, now, last)
+    return found
+
+
+def holidays(here: Installation) -> frozenset[date]:
+    """The days of the config's holidays file. Raises ConfigError."""
+    path = here.config.holidays
+    return frozenset() if path is None else workdays.holidays(read_bytes(path), shown(path))
+
+
+def _definitions(here: Installation, every: str) -> list[KpiDefinition]:
+    return [one for one in here.config.kpis if one.every == every]
+
+
+def _period(here: Installation, name: str) -> Period:
+    """The period of that name, if it is one that can be closed."""
+    try:
+        found = here.calendar.parse(name)
+    except ValueError as error:
+        raise fault("period", str(error)) from None
+    if found.every == "all":
+        raise fault("period", "`all` never ends and cannot be closed")
+    if micros(here.clock.now()) < found.start:
+        raise fault("period", f"{name} has not begun")
+    return found
+
+
+def fault(key: str, message: str) -> ConfigError:
+    """What is wrong with the command line."""
+    return ConfigError([Fault("command line", 0, key, message)])

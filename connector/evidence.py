@@ -1,0 +1,228 @@
+"""Which rows of the ledger make a member count: its version, its moves, and what its amount was and at which rate.
+
+A member comes from the metrics' SQL as an instant, a stage and an amount. Here the rows behind it are found again, as
+known at the same as-of moment, so that each can be followed to its page and mapping line. Nothing is counted anew.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from operator import attrgetter
+
+from connector.fx import Rate, Rates
+from connector.metrics.catalogue import Metric
+from connector.model import Member
+from connector.past import LAST, Past, Stages
+from connector.period import Calendar
+from connector.store.known import Key, KnownRows, Row
+
+EARLIEST, ALWAYS = 1900, -(2**63)
+"""A day before that year stands for all time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """A ledger row, and what it does for the member.
+
+    role: deal, lead (its version) · won, lost, entered, left, reached, advanced, held (a move) · amount, currency,
+    probability (what it was then) · earlier (the deal's version that had it) · rate (a rate that the source told).
+    """
+
+    role: str
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What a record was worth by itself: ten-thousandths of its own currency, the rate that converted it (None for an
+    unknown one), and the probability (millionths) that weighed it."""
+
+    amount: int
+    currency: str
+    rate: Rate | None
+    probability: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The rows behind a member, the one it is named by first, and its worth where it counts with an amount."""
+
+    cited: list[Cited]
+    worth: Worth | None = None
+
+
+class Evidences:
+    """The evidence of the members of one value; their rows are read at once."""
+
+    def __init__(
+        self, metric: Metric, members: Sequence[Member], known: KnownRows, rates: Rates, calendar: Calendar
+    ) -> None:
+        self.metric, self.known, self.rates, self.calendar = metric, known, rates, calendar
+        self.stages = Stages(known.all("stage"))
+        records = {(member.source, member.id) for member in members}
+        self._leads = known.versions("lead", records) if metric.record == "lead" else {}
+        self._deals_of_leads = self._linked()
+        deals = records if metric.record == "deal" else {key for keys in self._deals_of_leads.values() for key in keys}
+        versions, moves = known.versions("deal", deals), known.facts("stage_transition", deals)
+        has_money = any(member.amount is not None for member in members)
+        changes = known.facts("deal_change", deals) if has_money else {}
+        self._pasts = {
+            key: Past(versions.get(key), moves.get(key, ()), changes.get(key, ()), self.stages) for key in deals
+        }
+        told = known.all("fx_rate") if has_money and rates.file is None else []
+        self._valid: dict[str, tuple[list[Rate], list[int]]] = {}
+        self._told = {(row["currency"], row["valid_from_on"]): row for row in told if not row["gone"]}
+
+    def of(self, member: Member) -> Evidence:
+        """The rows that make it count."""
+        if self.metric.record == "lead":
+            return Evidence(self._of_lead(member))
+        past = self._pasts[member.source, member.id]
+        deal = _cited("deal", past.version)
+        if self.metric.family == "stages":
+            return Evidence(self._of_stage(past, member) + deal)
+        instant = member.occurred_at or 0 if member.event_at is None else member.event_at
+        if self.metric.family == "pipeline":
+            held = past.held(instant)
+            cited = deal + _cited("held", held)
+            return self._priced(cited, *self._worth_then(past, held, instant)) if _counts_money(member) \
+                else Evidence(cited)
+        ending = past.ending()
+        cited = deal + (_cited(self.stages.kind(ending), ending) if ending else [])
+        return self._priced(cited, *self._worth_at_close(past, ending)) if ending and _counts_money(member) \
+            else Evidence(cited)
+
+    # --- leads -------------------------------------------------------------------------------------------------------
+
+    def _linked(self) -> dict[Key, list[Key]]:
+        """The deals of each lead, named on either side."""
+        found: dict[Key, set[Key]] = {key: set() for key in self._leads}
+        for key, lead in self._leads.items():
+            if lead["deal"]:
+                found[key].add(_key(lead["deal"]))
+        for deal in self.known.where("deal", "lead", {f"{source}:{id_}" for source, id_ in self._leads}):
+            found[_key(deal["lead"])].add((deal["source"], deal["id"]))
+        return {key: sorted(deals) for key, deals in found.items()}
+
+    def _of_lead(self, member: Member) -> list[Cited]:
+        """The lead and, for one that was won, the deal that was first and its win."""
+        key = member.source, member.id
+        cited = _cited("lead", self._leads.get(key))
+        if member.side == "denominator" or self.metric.kind != "R":
+            return cited
+        pasts = [self._pasts[deal] for deal in self._deals_of_leads.get(key, ())]
+        endings = [(past.version, past.ending()) for past in pasts if past.version and self._counts(past.version)]
+        won = [(deal, ending) for deal, ending in endings if ending and self.stages.kind(ending) == "won"]
+        if won:
+            deal, ending = min(won, key=lambda one: one[1]["occurred_at"])
+            cited += [Cited("deal", deal), Cited("won", ending)]
+        return cited
+
+    def _counts(self, deal: Row) -> bool:
+        """Whether a deal is in any number: not deleted, merged or retracted (R8)."""
+        deleted = deal["deleted_at"] is not None and deal["deleted_at"] <= self.known.as_of
+        return not deal["gone"] and not deal["merged_into"] and not deleted
+
+    # --- stages ------------------------------------------------------------------------------------------------------
+
+    def _of_stage(self, past: Past, member: Member) -> list[Cited]:
+        """The move that began the visit; of a completed one also, and first, the move that ended it."""
+        if self.metric.id == "stage_conversion":
+            return self._advance(past, member)
+        lasted = (member.duration or 0) if self.metric.kind == "D" else 0
+        place = past.begun((member.pipeline, member.stage), (member.event_at or 0) - lasted)
+        if place is None:
+            return []
+        entered, left = past.visits[place], past.visits[place + 1 : place + 2]
+        return [Cited("left", move) for move in left if self.metric.kind == "D"] + [Cited("entered", entered)]
+
+    def _advance(self, past: Past, member: Member) -> list[Cited]:
+        """The move that first reached the stage and, for one that got further, the move that did."""
+        stands = bool(past.visits) and self.stages.kind(past.visits[-1]) == "won"
+
+        def rank(move: Row) -> int:
+            """How far the move got in the member's pipeline: nowhere by a loss, or by a win that was undone."""
+            kind = self.stages.kind(move)
+            if move["to_pipeline"] != member.pipeline or kind == "lost" or (kind == "won" and not stands):
+                return -1
+            return LAST if kind == "won" else self.stages.place(move, -1)
+
+        here = self.stages.place_of(member.source, member.pipeline, member.stage)
+        reached = next((move for move in past.visits if rank(move) >= here), None)
+        further = next((move for move in past.visits if rank(move) > here), None)
+        return _cited("reached", reached) + (_cited("advanced", further) if member.side == "numerator" else [])
+
+    # --- money -------------------------------------------------------------------------------------------------------
+
+    def _worth_at_close(self, past: Past, ending: Row) -> tuple[Worth, list[Cited]]:
+        """A closed deal's own amount; of a lost one that has none any more, the last one before the loss (R13)."""
+        amount, currency, cited = past.value("amount"), past.value("currency"), list[Cited]()
+        if not amount and self.stages.kind(ending) == "lost":
+            was = {field: past.before(field, ending["occurred_at"]) for field in ("amount", "currency")}
+            if was["amount"] and was["amount"]["new"]:
+                amount = int(was["amount"]["new"])
+                cited += self._told_by("amount", was["amount"])
+            if was["currency"] and not currency:
+                currency = was["currency"]["new"]
+                cited += self._told_by("currency", was["currency"])
+        return self._worth(amount, currency, ending["occurred_at"]), cited
+
+    def _worth_then(self, past: Past, held: Row | None, instant: int) -> tuple[Worth, list[Cited]]:
+        """An open deal's amount, currency and probability at that instant: by its changes, else its own."""
+        fields = ("amount", "currency", *(["probability"] if self.metric.id == "weighted_pipeline" else []))
+        told = {field: change for field in fields if (change := past.then(field, instant))}
+        cited = [one for field, change in told.items() for one in self._told_by(field, change)]
+        amount = _whole(told["amount"]["new"]) if "amount" in told else past.value("amount")
+        currency = (told["currency"]["new"] if "currency" in told else None) or past.value("currency")
+        if "probability" not in fields:
+            return self._worth(amount, currency, instant), cited
+        probability = _whole(told["probability"]["new"]) if "probability" in told else past.value("probability")
+        stage = self.stages.into(held) if held else None
+        if probability is None and stage:
+            probability, cited = stage["probability"], cited + _cited("probability", stage)
+        return self._worth(amount, currency, instant, probability), cited
+
+    def _told_by(self, field: str, change: Row) -> list[Cited]:
+        """A change, and where it only says what a field was before the first one we saw, the version that had it."""
+        key = change["source"], change["deal"]
+        had = self.known.replaced("deal", key, change["seen_at"]) if change["origin"] == "initial" else None
+        return [Cited(field, change), *_cited("earlier", had)]
+
+    def _worth(self, amount: int | None, currency: str | None, instant: int, probability: int | None = None) -> Worth:
+        return Worth(amount or 0, currency or "", self._rate(currency or "", instant), probability)
+
+    def _rate(self, currency: str, instant: int) -> Rate | None:
+        """The rate valid at that instant."""
+        if currency not in self._valid:
+            rates = sorted(self.rates.of(currency), key=attrgetter("valid_from"))
+            self._valid[currency] = rates, [self._since(rate.valid_from) for rate in rates]
+        rates, since = self._valid[currency]
+        place = bisect_right(since, instant)
+        return rates[place - 1] if place else None
+
+    def _since(self, day: date) -> int:
+        return ALWAYS if day.year < EARLIEST else self.calendar.start_of(day)
+
+    def _priced(self, cited: list[Cited], worth: Worth, of_worth: list[Cited]) -> Evidence:
+        told = self._told.get((worth.rate.currency, worth.rate.valid_from.isoformat())) if worth.rate else None
+        return Evidence(cited + of_worth + _cited("rate", told), worth)
+
+
+def _cited(role: str, row: Row | None) -> list[Cited]:
+    return [] if row is None else [Cited(role, row)]
+
+
+def _counts_money(member: Member) -> bool:
+    return member.amount is not None
+
+
+def _key(reference: str) -> Key:
+    source, _, id_ = reference.partition(":")
+    return source, id_
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text else None

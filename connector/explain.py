@@ -1,0 +1,125 @@
+"""One KPI value explained: its formula with numbers, every member, and for each the rows, mapping lines and pages.
+
+The object is the one of design.md section 8; what is beside it there:
+
+| key | what |
+| --- | --- |
+| `formula_numbers` | the formula with its numbers written out |
+| `members[].rows` | every ledger row that makes the member count, the one it is named by first |
+| `members[].own` | the record's own amount, and the rate (and probability) that made the counted amount of it |
+| `pages` | each page cited: when it was read and the requests that got it |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+from connector import computing, formula
+from connector.evidence import Cited, Evidence, Evidences
+from connector.exact import decimal_text, money_text
+from connector.metrics.catalogue import CATALOGUE
+from connector.metrics.value import PLACES, count_text
+from connector.model import RATIO_SCALE, Member, iso
+from connector.ports import Source
+from connector.provenance import Provenance
+from connector.redaction import Redactor
+from connector.store.known import KnownRows, Row
+from connector.wiring import Installation, closing
+
+
+def explain(
+    here: Installation, kpi: str, *, subject: str | None = None, period: str | None = None,
+    by: Mapping[str, str] | None = None, as_of: str | None = None, basis: str = "known",
+    options: Mapping[str, str] | None = None, view: str | None = None,
+) -> dict[str, Any]:
+    """The one value that the question names, as `computing.ask` has it, with everything it comes from.
+
+    Raises ConfigError for unknown names, and where the question names no value or several.
+    """
+    asked = computing.ask_one(
+        here, kpi, subject=subject, period=period, by=by, as_of=as_of, basis=basis, options=options, view=view
+    )
+    value, members = asked.value, asked.members
+    with here.store.reading() as connection, ExitStack() as opened:
+
+        def reader(source: str) -> Source | None:
+            if source not in here.config.sources:
+                return None
+            made = here.source(source)
+            opened.enter_context(closing(made))
+            return made
+
+        provenance = Provenance(connection, reader)
+        known = KnownRows(connection, value.as_of, asked.known_at)
+        evidences = Evidences(CATALOGUE[value.metric], members, known, asked.rates, here.calendar)
+        listed = [_member(member, evidences.of(member), evidences, provenance) for member in members]
+        pages = provenance.pages()
+    redact = Redactor(lambda: here.config.secrets).text
+    for request in (request for page in pages for request in page["requests"]):
+        request["url"] = redact(request["url"])
+    return {
+        **value.as_json(), "formula": formula.in_words(value), "formula_numbers": formula.in_numbers(value, members),
+        "members": listed, "pages": pages,
+    }
+
+
+def _member(member: Member, evidence: Evidence, evidences: Evidences, provenance: Provenance) -> dict[str, Any]:
+    """A member by the row it is named by, and all its rows; money with its currency's decimals, as in a KPI value."""
+    rows = [_row(cited, evidences, provenance) for cited in evidence.cited]
+    first = rows[0] if rows else {}
+    return {
+        "side": member.side, "entity": member.entity, "source": member.source, "id": member.id,
+        "name": _name(evidence), "occurred_at": iso(member.occurred_at), "seen_at": first.get("seen_at"),
+        "amount": None if member.amount is None or member.currency is None
+        else money_text(member.amount, member.currency),
+        "currency": member.currency, "share": None if member.share is None else count_text(member.share),
+        "duration": None if member.duration is None else formula.days(member.duration),
+        "own": _own(evidence, evidences.rates.base), "rows": rows,
+        **{name: first.get(name) for name in ("page", "record_index", "mapping", "without_page")},
+    }
+
+
+def _row(cited: Cited, evidences: Evidences, provenance: Provenance) -> dict[str, Any]:
+    """A ledger row: what it is, what it says, and where it came from."""
+    row = cited.row
+    told: dict[str, Any] = {"role": cited.role, "entity": row["entity"], "source": row["source"]}
+    told["id"] = row["id"] if "id" in row else row["deal"]
+    if row["entity"] == "stage_transition":
+        told |= {**evidences.stages.named(row), "by": row["actor"], "origin": row["origin"]}
+    elif row["entity"] == "deal_change":
+        told |= {"field": row["field"], "new": _new(row), "by": row["actor"], "origin": row["origin"]}
+    elif row["entity"] == "fx_rate":
+        told |= {"currency": row["currency"], "valid_from": row["valid_from_on"], "rate": row["rate"]}
+    elif row["entity"] == "stage":
+        told |= {"stage": row["name"] or row["stage"]}
+    return told | provenance.of(row)
+
+
+def _new(row: Row) -> str | None:
+    """What a field was changed to, as people write it."""
+    if not row["new"]:
+        return None
+    if row["field"] == "amount":
+        return decimal_text(int(row["new"]), 10_000, 4)
+    return decimal_text(int(row["new"]), RATIO_SCALE, PLACES) if row["field"] == "probability" else str(row["new"])
+
+
+def _name(evidence: Evidence) -> str | None:
+    """What the vendor calls the record."""
+    return next((cited.row["name"] for cited in evidence.cited if cited.row["entity"] == "deal"), None)
+
+
+def _own(evidence: Evidence, base: str) -> dict[str, Any] | None:
+    """What the record was worth by itself, before conversion; None where no amount counts."""
+    worth = evidence.worth
+    if worth is None:
+        return None
+    rate = worth.rate
+    return {
+        "amount": money_text(worth.amount, worth.currency), "currency": worth.currency,
+        "rate": None if rate is None else f"{rate.rate:f}",
+        "rate_valid_from": None if rate is None or rate.currency == base else rate.valid_from.isoformat(),
+        "probability": None if worth.probability is None else decimal_text(worth.probability, RATIO_SCALE, PLACES),
+    }

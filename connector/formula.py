@@ -1,0 +1,95 @@
+"""How a KPI value comes out of its members: the formula in words, and the same with its numbers.
+
+    won deals / (won + lost deals)
+    12 / (12 + 30) = 0.285714
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from connector.exact import decimal_text, money_text
+from connector.metrics.catalogue import CATALOGUE
+from connector.metrics.value import PLACES, count_text
+from connector.model import KpiValue, Member
+
+DAY = 86_400_000_000  # microseconds
+_WORDS = {
+    "measure": {"value": "sum of the amounts", "count": "number"},
+    "stat": {"median": "median", "mean": "mean", "p90": "90th percentile"},
+}
+_NO_NUMBER = {
+    "withheld": "withheld: a record of a pipeline that it counts has a stage the mapping does not name",
+    "unknown_before": "no data: a source that it counts had not been read as a whole by then",
+}
+_WRITTEN_OUT = 6  # addends; of more the three largest stand for all
+
+
+def in_words(value: KpiValue) -> str:
+    """The formula of the value's metric, with the options it was computed with."""
+    chosen = {name: words[(value.options or {}).get(name, next(iter(words)))] for name, words in _WORDS.items()}
+    return CATALOGUE[value.metric].formula.format(**chosen)
+
+
+def in_numbers(value: KpiValue, members: Sequence[Member]) -> str:
+    """The formula with its numbers written out, and what it gives."""
+    metric = CATALOGUE[value.metric]
+    if value.status in _NO_NUMBER:
+        return _NO_NUMBER[value.status]
+    if metric.kind == "R":
+        left, result = _ratio(value, metric.adds_up), value.value
+    elif metric.kind == "D":
+        left, result = _days(value, members), value.value
+    else:
+        left, result = _sum(value, members), value.value
+    if result is None:
+        return f"{left}: no data" if left else "no data"
+    return result if left in {"", result} else f"{left} = {result}"
+
+
+def _ratio(value: KpiValue, adds_up: bool) -> str:
+    """`top / bottom`, or `top / (top + rest)` where the base is the numerator and what is beside it."""
+    top, bottom = value.numerator or "0", value.denominator or "0"
+    if not adds_up:
+        return f"{top} / {bottom}"
+    rest = Decimal(bottom) - Decimal(top)
+    return f"{top} / ({top} + {rest:f})"
+
+
+def _sum(value: KpiValue, members: Sequence[Member]) -> str:
+    """The amounts, or the shares where records were split, added up."""
+    if value.currency is not None:
+        amounts = [member.amount or 0 for member in members]
+        if len(amounts) > _WRITTEN_OUT:
+            amounts.sort(reverse=True)
+        parts = [money_text(amount, value.currency) for amount in amounts]
+    else:
+        parts = [count_text(member.share or 0) for member in members]
+        if set(parts) <= {"1"}:  # whole records: their number says it
+            return ""
+    if len(parts) <= _WRITTEN_OUT:
+        return " + ".join(parts)
+    return f"{' + '.join(parts[:3])} + … ({len(parts):,} in all)"
+
+
+def _days(value: KpiValue, members: Sequence[Member]) -> str:
+    """The sum by the number; or the value at the statistic's place in the order, between two where it falls there."""
+    spans = sorted(member.duration for member in members if member.duration is not None)
+    stat = (value.options or {})["stat"]
+    if not spans:
+        return ""
+    if stat == "mean":
+        return f"{days(sum(spans))} / {len(spans)}"
+    top, bottom = (1, 2) if stat == "median" else (9, 10)
+    place, beyond = divmod((len(spans) - 1) * top, bottom)
+    if not beyond:
+        return f"number {place + 1} of {len(spans)} in order"
+    low, high = days(spans[place]), days(spans[place + 1])
+    between = f"numbers {place + 1} and {place + 2} of {len(spans)} in order"
+    return f"{between}: {low} + {Decimal(beyond) / bottom} × ({high} − {low})"
+
+
+def days(duration: int) -> str:
+    """Microseconds as days with six places."""
+    return decimal_text(duration, DAY, PLACES)

@@ -1,0 +1,62 @@
+"""Working days: which days are none, and when the N-th one after a period begins. Pure.
+
+Saturdays, Sundays and the days of the holidays file are no working days.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from datetime import date, timedelta
+
+from connector.cells import day, required
+from connector.errors import ConfigError, Fault
+from connector.period import Calendar, Period
+from connector.tabular import columns, read_table
+
+MOST = 60
+"""The latest working day a close may be set to."""
+
+
+def parse(text: str) -> int:
+    """The number in `workday 5`. Raises ValueError."""
+    found = re.fullmatch(r"workday +([1-9][0-9]?)", text.strip().lower())
+    if not found or int(found[1]) > MOST:
+        raise ValueError(f'expected a working day after the period, "workday 1" to "workday {MOST}"')
+    return int(found[1])
+
+
+def holidays(content: bytes, file: str) -> frozenset[date]:
+    """The days of a table with the column date (and a name, for people). All faults at once as ConfigError."""
+    if "date" not in columns(content, file):
+        raise ConfigError([Fault(file, 1, "date", "no such column; expected date and, if you like, name")])
+    faults: list[Fault] = []
+    days = [required(row, "date", day, faults) for row in read_table(content, file)]
+    if faults:
+        raise ConfigError(faults)
+    return frozenset(one for one in days if one is not None)
+
+
+def due(
+    number: int, every: str, calendar: Calendar, holidays: Collection[date], now: int, after: int | None
+) -> list[Period]:
+    """The periods of that length whose `number`-th working day has begun, in order.
+
+    Those that begin at the instant `after` or later; without it only the last one.
+    """
+    if after is not None:
+        periods = calendar.periods(every, after, now)
+        return [one for one in periods if begins(number, one, calendar, holidays) <= now]
+    found = calendar.at(every, now)
+    while begins(number, found, calendar, holidays) > now:
+        found = calendar.at(every, found.start - 1)
+    return [found]
+
+
+def begins(number: int, period: Period, calendar: Calendar, holidays: Collection[date]) -> int:
+    """The first instant of the `number`-th working day after the period, in microseconds UTC."""
+    found = period.end_on
+    while number:
+        found += timedelta(days=1)
+        number -= found.weekday() < 5 and found not in holidays
+    return calendar.start_of(found)
