@@ -28,9 +28,8 @@ DECISIONS = {"accept": "accepted", "reject": "rejected", "defer": "deferred"}
 # --- what is proposed ------------------------------------------------------------------------------------------------
 
 
-def moved(store: Store, restated: Mapping[Key, KpiValue]) -> dict[Key, Amounts]:
+def moved(store: Store, restated: Mapping[Key, KpiValue], closed: frozen.Closed) -> dict[Key, Amounts]:
     """The values of closed periods with their open amount, which is nothing where all is as frozen or settled."""
-    closed = frozen.closed(store)
     settled = _settled(store)
     found: dict[Key, Amounts] = {}
     for before, now in adjusting.of_closed(closed.values, restated, closed.holds):
@@ -51,19 +50,22 @@ def propose(
 
     `members_of`: the rows behind today's values of a period, asked only for a period in which something changed.
     """
-    amounts = moved(store, restated)
+    closed = frozen.closed(store)
+    amounts = moved(store, restated, closed)
     table, known = adjustment, {_key(row): row for row in store.rows(select(adjustment)) if row.state in OPEN}
     changed = {
         key: amount for key, amount in amounts.items()
         if (key in known or not amount.is_nothing) and _differs(known.get(key), amount)
     }
-    if not changed:
+    reopened = [row.id for key, row in known.items() if key[4] not in closed.kpis]  # open again: nothing to adjust
+    if not changed and not reopened:
         return 0
     today = {period: members_of(period) for period in sorted({key[4] for key in changed})}
     told = {key: adjusting.causes(frozen.members(store, key) or (), today[key[4]].get(key, ())) for key in changed}
     with store.writing() as writing:
         if lease is not None:
             store.hold(writing, lease)
+        writing.execute(delete(table).where(table.c.id.in_(reopened)))
         stamp = writing.stamp()
         seals = dict(_seals(writing, {key[4] for key in changed}))
         for key, amount in changed.items():

@@ -142,6 +142,19 @@ def test_what_was_rejected_stays_so_and_what_comes_later_is_its_own(
     assert number(app, "2026-02", "payable") == 0
 
 
+def test_a_reopened_period_has_nothing_to_adjust_until_it_is_closed_again(
+    app: App, project: Project, clock: FakeClock
+) -> None:
+    told(app, project, clock, "1000.50", "1200.50")
+    app.reopen_period("2026-01", "the customer paid more")
+    clock.advance(hours=1)
+    app.sync(push=False)
+    assert app.adjustments().value == []
+    assert app.close_period("2026-01").value["seal"] == 2
+    assert number(app, "2026-01") == Decimal("1200.50")
+    assert app.adjustments().value == []
+
+
 def test_a_deferred_one_follows_what_is_known(app: App, project: Project, clock: FakeClock) -> None:
     told(app, project, clock, "1000.50", "1200.50")
     (one,) = open_of(app, "won_value")
