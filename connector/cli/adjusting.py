@@ -25,7 +25,7 @@ _State = Annotated[
 @command(_adjustment)
 def adjustments(session: Session, period: _Period = None, state: _State = None) -> int:
     """What closed periods have become since, with the records that caused it."""
-    return session.show(session.app.adjustments(period=period, state=state), _list)
+    return session.show(session.app.adjustments(period=period, state=state), show)
 
 
 @command(_adjustment, "list")
@@ -58,7 +58,8 @@ def _decide(session: Session, id: str, decision: str, reason: str | None) -> int
     return session.show(session.app.decide_adjustment(id, decision, reason), decided)
 
 
-def _list(console: Console, found: list[dict[str, Any]]) -> None:
+def show(console: Console, found: list[dict[str, Any]]) -> None:
+    """Adjustments as a table."""
     from rich.table import Table
 
     if not found:

@@ -60,7 +60,7 @@ def reopen(
 @command(_period, "edits")
 def edits(session: Session, period: _Name) -> int:
     """What was edited in the CRM after the period was closed: by whom, when, and what it moves."""
-    return session.show(session.app.edits(period), _edits)
+    return session.show(session.app.edits(period), show_edits)
 
 
 @command(_period, "export")
@@ -128,7 +128,8 @@ def _closed(console: Console, done: Any) -> None:
         console.print(f"{done['period']} was not closed")
 
 
-def _edits(console: Console, found: Any) -> None:
+def show_edits(console: Console, found: Any) -> None:
+    """Records edited after a close, each with its edits and what they move."""
     if not found:
         console.print("Nothing that counts was edited since.")
     for record in found:

@@ -1,8 +1,8 @@
 """`connector demo`: the whole job on a bundled CRM and HR system, over real HTTP, on a simulated clock.
 
 Eighteen months of a sales team are played into the fake CRM; six monthly syncs pull them, compute and deliver, as
-`connector sync` would. What is shown is what the store and the HR system hold afterwards. On a terminal it then stays
-up: deals move on and every few seconds a sync follows.
+`connector sync` would. What is shown is what the store and the HR system hold afterwards. Then a month is closed, and
+edited in the CRM all the same. On a terminal it stays up: deals move on and every few seconds a sync follows.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from connector.app import App
-from connector.cli import tables
+from connector.cli import demo_closing, tables
 from connector.cli.session import console, print_json
 from connector.twins import demo as world
 from connector.twins.clock import SimulatedClock
@@ -137,6 +137,7 @@ def run(*, serve: bool, json: bool) -> int:
                 print_json(answer.value)
             else:
                 _show(demo, app, answer)
+                demo_closing.show(console(), app, demo_closing.close_and_edit(demo, app))
             if stay:
                 _stay(demo, app)
             return answer.exit_code
