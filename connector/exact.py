@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from connector.model import MONEY_SCALE
 
+NO_CURRENCY = "XXX"
+"""ISO 4217's code for "no currency", where one is needed and none is meant."""
+
 _MINOR_DIGITS = {  # ISO 4217, where it is not 2
     "BIF": 0, "CLP": 0, "DJF": 0, "GNF": 0, "ISK": 0, "JPY": 0, "KMF": 0, "KRW": 0, "PYG": 0, "RWF": 0, "UGX": 0,
     "UYI": 0, "VND": 0, "VUV": 0, "XAF": 0, "XOF": 0, "XPF": 0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from connector.errors import ConfigError, Fault
+from connector.exact import NO_CURRENCY
 from connector.metrics.engine import Engine
 from connector.metrics.question import NOBODY
 from connector.model import KpiValue
@@ -25,7 +26,7 @@ def check(
     `staff` is the people file as it stands; `kinds` are those of the KPIs asked for;
     `every` computes their values for all periods.
     """
-    with Engine(snapshot, calendar, "XXX", staff, ()) as engine:  # ISO 4217: no currency, since only names are asked
+    with Engine(snapshot, calendar, NO_CURRENCY, staff, ()) as engine:  # only names are asked
         faults = [*_of_subject(engine, set(kinds), subject), *_of_parts(engine, by, every)]
     if faults:
         raise ConfigError(faults)

@@ -14,6 +14,23 @@ _page = group("page", "Landed pages: what a source sent.")
 _Limit = Annotated[int, typer.Option("--limit", min=1, help="How many runs, the newest first.")]
 
 
+# What both `kpi` and `explain` ask.
+Period = Annotated[
+    str | None, typer.Option(metavar="P", help="2026-10, 2026-10-31, 2026-W41, FY2027-Q3; default the current one.")
+]
+By = Annotated[list[str] | None, typer.Option(metavar="K=V", help="Only this part; repeat for several.")]
+AsOf = Annotated[
+    str | None, typer.Option(metavar="T", help="As it was known then: a local date or time, or one with a zone.")
+]
+Basis = Annotated[
+    Literal["known", "reconstructed"],
+    typer.Option(help="What was known then, or what is known now of what had happened by then."),
+]
+Option = Annotated[
+    list[str] | None, typer.Option(metavar="K=V", help="Another option of the metric, such as credit=split.")
+]
+
+
 @command(cli, "status")
 def status(session: Session) -> int:
     """How fresh each source is, and what waits for somebody."""
@@ -48,27 +65,18 @@ def runs_show(session: Session, id: Annotated[str, typer.Argument(help="The run'
 def kpi(
     session: Session,
     id: Annotated[str | None, typer.Argument(help="The KPI; all when none is named.")] = None,
-    period: Annotated[
-        str | None, typer.Option(metavar="P", help="2026-10, 2026-10-31, 2026-W41, FY2027-Q3; default the current one.")
-    ] = None,
+    period: Period = None,
     subject: Annotated[
         str | None, typer.Option(metavar="S", help="Employee code, e-mail, team, or source:owner id.")
     ] = None,
-    by: Annotated[list[str] | None, typer.Option(metavar="K=V", help="Only this part; repeat for several.")] = None,
-    as_of: Annotated[
-        str | None, typer.Option(metavar="T", help="As it was known then: a local date or time, or one with a zone.")
-    ] = None,
-    basis: Annotated[
-        Literal["known", "reconstructed"],
-        typer.Option(help="What was known then, or what is known now of what had happened by then."),
-    ] = "known",
+    by: By = None,
+    as_of: AsOf = None,
+    basis: Basis = "known",
     view: Annotated[
         Literal["frozen", "restated", "payable"] | None,
         typer.Option(help="As it was closed (the default), as it is today, or with the adjustments paid with it."),
     ] = None,
-    option: Annotated[
-        list[str] | None, typer.Option(metavar="K=V", help="Another option of the metric, such as credit=split.")
-    ] = None,
+    option: Option = None,
     format: Annotated[Literal["table", "json", "csv"], typer.Option(help="How to print.")] = "table",
 ) -> int:
     """KPI values, now or as they were known at a past moment."""

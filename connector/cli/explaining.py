@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from connector.cli.asking import AsOf, Basis, By, Option, Period
 from connector.cli.session import Session, cli, command
 
 if TYPE_CHECKING:
@@ -33,24 +34,15 @@ def explain(
         str | None,
         typer.Option(metavar="S", help="Employee code, e-mail, team, or source:owner id; not needed for the company."),
     ] = None,
-    period: Annotated[
-        str | None, typer.Option(metavar="P", help="2026-10, 2026-10-31, 2026-W41, FY2027-Q3; default the current one.")
-    ] = None,
-    by: Annotated[list[str] | None, typer.Option(metavar="K=V", help="Only this part; repeat for several.")] = None,
-    as_of: Annotated[
-        str | None, typer.Option(metavar="T", help="As it was known then: a local date or time, or one with a zone.")
-    ] = None,
-    basis: Annotated[
-        Literal["known", "reconstructed"],
-        typer.Option(help="What was known then, or what is known now of what had happened by then."),
-    ] = "known",
+    period: Period = None,
+    by: By = None,
+    as_of: AsOf = None,
+    basis: Basis = "known",
     view: Annotated[
         Literal["frozen", "restated"] | None,
         typer.Option(help="Of a closed period: as it was closed (the default), or as it is today."),
     ] = None,
-    option: Annotated[
-        list[str] | None, typer.Option(metavar="K=V", help="Another option of the metric, such as credit=split.")
-    ] = None,
+    option: Option = None,
     all: Annotated[bool, typer.Option("--all", help=f"Every member, not only the {SHOWN} most valuable.")] = False,
 ) -> int:
     """Why a KPI value is what it is: formula, members, and the page and mapping line each comes from."""

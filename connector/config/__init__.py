@@ -24,12 +24,16 @@ from connector.config.secrets import secrets
 from connector.config.values import name_fault
 from connector.document import Document
 from connector.errors import ConfigError, Fault
+from connector.exact import NO_CURRENCY
 from connector.ports import AdapterSettings, Destination, Source
 from connector.schedule import Schedule
 from connector.yaml_reader import Place
 
 if TYPE_CHECKING:
     from connector.kpi import KpiDefinition
+
+# What stands for a required key that is faulty, so that the faults of the others are told as well.
+_STAND_INS = {"timezone": "UTC", "currency": NO_CURRENCY, "sources": {"none": {}}}
 
 load_adapter = adapters.load_adapter  # the core reaches an adapter here, and nowhere else
 @dataclass(frozen=True, slots=True)
@@ -134,8 +138,7 @@ class _Reader:
             return None
         data = {key: value for key, value in data.items() if value is not None}  # a key whose entries are all comments
         keys = self.model(ConfigKeys, data, ())
-        # values that stand for the required keys which are faulty; XXX is ISO 4217's "no currency"
-        sound = keys or self.sound(ConfigKeys, data, {"timezone": "UTC", "currency": "XXX", "sources": {"none": {}}})
+        sound = keys or self.sound(ConfigKeys, data, _STAND_INS)
         self.beside.zone = sound.timezone if sound else self.beside.zone
         sources = {name: self.source(name, sound) for name in self.names("sources")}
         destinations = {name: self.destination(name) for name in self.names("destinations")}

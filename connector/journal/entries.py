@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -118,14 +118,26 @@ def take_pass(
     for entity in sorted({entry.entity.name for entry in entries if not entry.entity.facts}):
         made = made_by(writing.connection, source, stream, entity, before=started_at)
         gone = [(row_id, key) for row_id, key in made if key not in shown]
-        before = rows.load(writing.connection, source, rows=[(entity, row_id) for row_id, _ in gone], deals=())
-        entered = Entered(source, stream, seen_at, None, seen_at, source_mapping.version)
-        ledger = Ledger(before, entered, source_mapping.pipelines, source_mapping.columns)
-        for row_id, key in gone:
-            ledger.delete((entity, row_id), key)
-        rows.write(writing, source, [(seen_at, ledger.changes)])
-        total.deleted += ledger.changes.deleted
+        total.deleted += end_rows(writing, source_mapping, stream, entity, gone, seen_at, Ledger.delete)
     return total
+
+
+def end_rows(
+    writing: Writing, source_mapping: SourceMapping, stream: str, entity: str, ended: Sequence[tuple[str, str]],
+    seen_at: int, end: Callable[[Ledger, tuple[str, str], str], None],
+) -> int:
+    """End a stream's part in these rows of an entity, (row id, record key) each, without a page; how many it was.
+
+    `end` is `Ledger.delete` or `Ledger.retract`.
+    """
+    source = source_mapping.source
+    before = rows.load(writing.connection, source, rows=[(entity, row_id) for row_id, _ in ended], deals=())
+    entered = Entered(source, stream, seen_at, None, seen_at, source_mapping.version)
+    ledger = Ledger(before, entered, source_mapping.pipelines, source_mapping.columns)
+    for row_id, key in ended:
+        end(ledger, (entity, row_id), key)
+    rows.write(writing, source, [(seen_at, ledger.changes)])
+    return ledger.changes.deleted
 
 
 def made_by(

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from connector import pipelines
-from connector.journal.entries import PageEntry, Reads, made_by, map_page, take_page
+from connector.journal.entries import PageEntry, Reads, end_rows, made_by, map_page, take_page
 from connector.journal.files import latest_version, write_file
 from connector.ledger import Changes, Entered, Ledger
 from connector.mapping import Mapping as SourceMapping
@@ -91,13 +91,7 @@ def _retract(
             for row_id, key in made_by(writing.connection, source, stream, entity)
             if (entity, row_id) not in made.rows and (key in made.records or not still)
         ]
-        before = rows.load(writing.connection, source, rows=[(entity, row_id) for row_id, _ in unmade], deals=())
-        entered = Entered(source, stream, seen_at, None, seen_at, source_mapping.version)
-        ledger = Ledger(before, entered, source_mapping.pipelines, source_mapping.columns)
-        for row_id, key in unmade:
-            ledger.retract((entity, row_id), key)
-        rows.write(writing, source, [(seen_at, ledger.changes)])
-        retracted += ledger.changes.deleted
+        retracted += end_rows(writing, source_mapping, stream, entity, unmade, seen_at, Ledger.retract)
     return retracted
 
 

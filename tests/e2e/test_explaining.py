@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import pytest
 
 from connector.twins.hubspot import HubSpotTwin
-from connector.twins.seeded import seeded_hubspot
 from tests.e2e.project import Project
 
 CONFIG = """\
@@ -28,13 +26,6 @@ MEMBER = {
     "side", "entity", "source", "id", "occurred_at", "seen_at", "amount", "currency", "share", "page", "record_index",
     "mapping",
 }
-
-
-@pytest.fixture
-def twin() -> Iterator[HubSpotTwin]:
-    """An account of 60 deals."""
-    with seeded_hubspot(7, deals=60) as twin:
-        yield twin
 
 
 @pytest.fixture

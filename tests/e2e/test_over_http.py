@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from connector.twins.hubspot import HubSpotTwin
-from connector.twins.seeded import seeded_hubspot
 from tests.e2e.project import Project
 
 CONFIG = """\
@@ -20,13 +18,6 @@ kpis:
   - {{id: won, metric: won_count, per: company, every: all}}
   - {{id: leads, metric: lead_volume, per: company, every: all}}
 """
-
-
-@pytest.fixture
-def twin() -> Iterator[HubSpotTwin]:
-    """An account of 60 deals."""
-    with seeded_hubspot(7, deals=60) as twin:
-        yield twin
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from connector import fx, journal, kpi
 from connector.evidence import Evidence, Evidences
+from connector.exact import NO_CURRENCY
 from connector.kpi import KpiDefinition
 from connector.metrics.catalogue import CATALOGUE
 from connector.model import Member
@@ -51,7 +52,7 @@ def _priced(draw: st.DrawFn, one: Page) -> Page:
     rows = json.loads(one.exchanges[0].answer)
     for row in rows:
         row["amount"] = draw(st.sampled_from([None, "0", "10.005", "99.99"]))
-        row["currency"] = draw(st.sampled_from(["USD", "EUR", "EUR", "XXX"]))
+        row["currency"] = draw(st.sampled_from(["USD", "EUR", "EUR", NO_CURRENCY]))  # the last has no rate
         row["created"] = draw(st.sampled_from([None, t(0), t(150)]))
         row["closed"] = draw(st.sampled_from([None, t(120)]))
         told = draw(st.lists(st.tuples(st.sampled_from(["5", "", "7.77"]), st.integers(1, 400)), max_size=3))
