@@ -9,7 +9,7 @@ and denominator are shown, never added into another period's ratio; durations, s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -146,9 +146,12 @@ def payable(own: KpiValue, posted: Iterable[Amounts], kind: str) -> Decimal | No
 
 
 def of_closed(
-    frozen: Mapping[Any, KpiValue], restated: Mapping[Any, KpiValue], holds: Any
+    frozen: Mapping[Any, KpiValue], restated: Mapping[Any, KpiValue], holds: Callable[[KpiValue], bool]
 ) -> Iterator[tuple[KpiValue | None, KpiValue | None]]:
-    """Each value of a closed period beside today's: also what is gone today, and what nobody knew of then."""
+    """Each value of a closed period beside today's: also what is gone today, and what nobody knew of then.
+
+    `holds`: whether a value's KPI is sealed for its period.
+    """
     for key, value in frozen.items():
         yield value, restated.get(key)
     for key, value in restated.items():

@@ -23,7 +23,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -82,17 +81,6 @@ class Canonical(StrEnum):
     def kind(self) -> str:
         """`won`, `lost` or `open`."""
         return {"closed_won": "won", "closed_lost": "lost"}.get(self.value, "open")
-
-
-class Money(NamedTuple):
-    """An exact amount that never travels without its currency: ten-thousandths of a unit, ISO 4217 code."""
-
-    units: int
-    currency: str
-
-    @property
-    def amount(self) -> Decimal:
-        return Decimal(self.units) / MONEY_SCALE
 
 
 @dataclass(frozen=True, slots=True)

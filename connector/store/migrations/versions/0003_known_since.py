@@ -27,7 +27,3 @@ def upgrade() -> None:
         "INSERT INTO known_since (source, at) SELECT source, max(first_complete_at) FROM cursor"
         " GROUP BY source HAVING count(*) = count(first_complete_at)"
     )
-
-
-def downgrade() -> None:
-    op.drop_table("known_since")

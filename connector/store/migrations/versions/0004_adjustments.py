@@ -42,7 +42,3 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("adjustment_period", "adjustment", ["period", "kpi"])
-
-
-def downgrade() -> None:
-    op.drop_table("adjustment")
