@@ -254,3 +254,9 @@ def test_the_page_is_landed_as_the_vendor_sent_it(world: World) -> None:
         (exchange,) = landing.exchanges(connection, landed.id)
     assert exchange.answer == page("deals", [deal(1, 10)], 0).exchanges[0].answer
     assert datetime.fromisoformat(t(NOW)) == world.clock.now()
+
+
+def test_text_that_no_store_keeps_sets_its_record_aside_while_the_rest_syncs(world: World) -> None:
+    """PostgreSQL refuses a NUL character, and would refuse the whole page with it."""
+    summary = world.pull(world.memory({"deals": [deal(1, 10), deal(2, 10, name="a\0b"), deal(3, 10)]}))["deals"]
+    assert (summary.new, summary.quarantined, ids(world)) == (2, 1, {"1", "3"})
