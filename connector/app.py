@@ -174,15 +174,18 @@ class App:
         return Answer(stops.list_stops(self.here.store))
 
     def accept_stop(self, stop: str, reason: str | None = None) -> Answer:
-        """The answer was right: it is applied, the KPIs are computed and delivered."""
+        """It was right: the answer is applied, or the mapping comes into force; the KPIs are computed and delivered."""
         from connector import jobs, quarantine, stops
 
         accepted = stops.accept(self.here.store, stop, actor=quarantine.who(), reason=reason)
-        answer = jobs.run_accepted(self.here, accepted["source"], accepted["stream"])
+        if accepted["kind"] == "mapping":
+            answer = jobs.run_from_landing(self.here, accepted["source"])
+        else:
+            answer = jobs.run_accepted(self.here, accepted["source"], accepted["stream"])
         return Answer({**accepted, "run": answer.value["run"], "status": answer.value["status"]}, answer.exit_code)
 
     def refuse_stop(self, stop: str, reason: str) -> Answer:
-        """The answer was wrong; nothing of it is applied."""
+        """It was wrong; nothing of it is applied."""
         from connector import quarantine, stops
 
         return Answer(stops.refuse(self.here.store, stop, actor=quarantine.who(), reason=reason))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, literal, select
 
 from connector.model import KpiValue, iso, micros
 from connector.period import Period
@@ -33,8 +33,8 @@ def missing(connection: Connection, period: Period, streams: Mapping[str, Sequen
             f"{source}: records in quarantine: {count}, so their part is missing; `connector quarantine list` shows "
             "them, mend the mapping and `retry` them, or `accept` or `drop` them"
         )
-    for source, stream in _stops(connection, streams):
-        yield f"{source} {stream}: a safety stop waits for a decision; `connector stops list`, then accept or refuse it"
+    for place in _stops(connection, streams):
+        yield f"{place}: a safety stop waits for a decision; `connector stops list`, then accept or refuse it"
 
 
 def left_out(values: Iterable[KpiValue]) -> Iterator[str]:
@@ -90,9 +90,9 @@ def _open_items(connection: Connection, sources: Iterable[str]) -> list[tuple[st
     return [(source, count) for source, count in connection.execute(query.group_by(table.c.source).order_by("source"))]
 
 
-def _stops(connection: Connection, sources: Iterable[str]) -> list[tuple[str, str]]:
-    table = tables.id_pass
-    query = select(table.c.source, table.c.stream).where(
-        table.c.state == "stopped", table.c.source.in_(list(sources))
-    )
-    return [(row.source, row.stream) for row in connection.execute(query.order_by(table.c.started_at))]
+def _stops(connection: Connection, sources: Iterable[str]) -> Iterator[str]:
+    """What waits: `source stream` of a full pass, `source mapping` of a changed mapping."""
+    names = list(sources)
+    for table, what in ((tables.id_pass, tables.id_pass.c.stream), (tables.mapping_stop, literal("mapping"))):
+        waiting = select(table.c.source, what).where(table.c.state == "stopped", table.c.source.in_(names))
+        yield from (f"{source} {part}" for source, part in sorted(map(tuple, connection.execute(waiting))))

@@ -23,6 +23,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypedDict, TypeVar
 
+from sqlalchemy import Connection
+
 from connector import adjustments, journal, kpi, kpi_store, people
 from connector.errors import ConnectorError
 from connector.kpi import KpiDefinition
@@ -225,7 +227,12 @@ class Gaps(TypedDict):
 def gaps(store: Store, known_at: int) -> Gaps:
     """Pipelines with a record whose stage nobody had mapped, and sources that had not been read as a whole."""
     with store.reading() as connection:
-        return {
-            "withheld": quarantine.withheld(connection, known_at),
-            "unknown": journal.unknown_sources(connection, known_at),
-        }
+        return gaps_of(connection, known_at)
+
+
+def gaps_of(connection: Connection, known_at: int) -> Gaps:
+    """The same, as a transaction of ours sees it."""
+    return {
+        "withheld": quarantine.withheld(connection, known_at),
+        "unknown": journal.unknown_sources(connection, known_at),
+    }

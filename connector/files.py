@@ -14,7 +14,6 @@ from connector.config.beside import read_bytes, shown
 from connector.errors import ConfigError, Fault
 from connector.mapping import Mapping as SourceMapping
 from connector.model import canonical_json
-from connector.ports import Source
 from connector.tabular import read_table
 from connector.wiring import Installation
 
@@ -34,12 +33,6 @@ def checked(here: Installation) -> dict[str, SourceMapping]:
     if faults:
         raise ConfigError(faults)
     return found
-
-
-def activate(here: Installation, source: Source, source_mapping: SourceMapping) -> None:
-    """Put the source's mapping in force, if it says something else than before."""
-    content = read_bytes(here.config.sources[source.name].mapping)
-    journal.activate(here.store, source, source_mapping, content, here.mapping_settings(source.name))
 
 
 def register(here: Installation) -> None:

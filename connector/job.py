@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from connector import computing, files, frozen, kpi_store, runs, sync
+from connector import activation, computing, files, frozen, kpi_store, runs, sync
 from connector import quarantine as quarantine_
 from connector.errors import Busy, ConnectorError, StoreError
 from connector.model import iso, micros
@@ -109,7 +109,7 @@ class Job:
             source = here.source(name, self.stop)
             with closing(source):
                 if not self.dry_run:
-                    files.activate(here, source, self.mappings[name])
+                    activation.activate(here, source, self.mappings[name])
                 result.streams = sync.pull(
                     here.store, source, self.mappings[name],
                     sync.Settings(found.since, found.overlap, here.config.guard_shrink, found.windows),
@@ -128,7 +128,7 @@ class Job:
         here, result = self.here, SourceResult(name)
         source = here.source(name, self.stop)
         with closing(source):
-            files.activate(here, source, self.mappings[name])
+            activation.activate(here, source, self.mappings[name])
             for stream in streams or self.mappings[name].streams():
                 held = [one["item"] for one in quarantine_.list_items(here.store, name) if one["stream"] == stream]
                 done = quarantine_.retry(here.store, source, self.mappings[name], held)
@@ -246,12 +246,11 @@ class Job:
     def _next(self) -> list[str]:
         """What a person may do now."""
         steps = []
-        streams = [stream for one in self.sources for stream in one.streams]
         items = sum(one.open_items for one in self.sources)
         if items:
             steps.append(f"connector quarantine list  ({items} records could not be mapped)")
-        if any(stream.exit_code == 4 for stream in streams):
-            steps.append("connector stops list  (an answer was too implausible to apply)")
+        if any(one.exit_code == 4 for one in self.sources):
+            steps.append("connector stops list  (what came was too implausible to apply)")
         failed = [one.source for one in self.sources if one.exit_code == 3]
         failed += [one.destination for one in self.destinations if self._exit_code(one) == 3]
         if failed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from connector import computing, files, runs
+from connector import activation, computing, files, runs
 from connector import quarantine as quarantine_
 from connector.errors import Busy, ConfigError, Fault
 from connector.job import Job
@@ -146,7 +146,7 @@ def retry_quarantined(here: Installation, items: Sequence[str]) -> Answer:
     for name, own in by_source.items():
         source = here.source(name)
         with closing(source):
-            files.activate(here, source, mappings[name])
+            activation.activate(here, source, mappings[name])
             done = quarantine_.retry(here.store, source, mappings[name], own)
         total = {key: total[key] + done[key] for key in total}
     files.register(here)

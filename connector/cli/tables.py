@@ -160,8 +160,8 @@ def age(seconds: float | None) -> str:
 
 
 def stops(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
-    names = ("id", "source", "stream", "shown", "known", "at", "reason")
-    table(console, "Safety stops", names, [[one.get(name) for name in names] for one in found])
+    rows = [[one["id"], one["source"], one["stream"] or "mapping", one["at"], one["reason"]] for one in found]
+    table(console, "Safety stops", ("id", "source", "of", "since", "reason"), rows)
     if found:
         console.print("→ connector stops accept ID, or connector stops refuse ID --reason TEXT")
 

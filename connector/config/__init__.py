@@ -68,7 +68,7 @@ class DestinationConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A config without faults. Paths are absolute, `guard_shrink` is 0..1.
+    """A config without faults. Paths are absolute, the guards are 0..1.
 
     `close`: by length of period, the working day after it on which it closes by itself; empty: by hand only.
     `store` and `secrets` hold credentials and are not in the repr; `document` is the file as written (with `${…}`).
@@ -87,6 +87,7 @@ class Config:
     holidays: Path | None
     close: Mapping[str, int]
     guard_shrink: float
+    guard_shift: float
     sources: Mapping[str, SourceConfig]
     destinations: Mapping[str, DestinationConfig]
     kpis: tuple[KpiDefinition, ...]
@@ -163,7 +164,8 @@ class _Reader:
             file=self.document.file, folder=self.folder, store=store, zone=keys.timezone, currency=keys.currency,
             fiscal_year_start=keys.fiscal_year_start, week_start=keys.week_start, people=people, fx=fx,
             fx_decimal=keys.fx.decimal if keys.fx else ".", holidays=holidays,
-            close=keys.close.model_dump(exclude_none=True), guard_shrink=keys.guard.shrink, sources=made_sources,
+            close=keys.close.model_dump(exclude_none=True), guard_shrink=keys.guard.shrink,
+            guard_shift=keys.guard.shift, sources=made_sources,
             destinations=made_destinations, kpis=tuple(kpis), document=written,
             secrets=secrets(filled, settings, store),
         )

@@ -47,6 +47,10 @@ class GuardKeys(Keys):
         0.2, description="A full read that shows fewer records by more than this stops (exit 4).",
         json_schema_extra={"default": "20%"},
     )
+    shift: Percent = Field(
+        0.05, description="A changed mapping that moves a KPI of any period by more stops (exit 4); 100% never does.",
+        json_schema_extra={"default": "5%"},
+    )
 
 
 class CloseKeys(Keys):

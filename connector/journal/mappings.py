@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +18,13 @@ from connector.model import ENTITIES, Mapped
 from connector.store import landing, rows, tables
 from connector.store.store import Store, Writing
 
+Judge = Callable[[Writing, int], None]
+"""Told the transaction in which a changed mapping came into force, and its stamp; it raises to undo all of it."""
+
 
 def activate(
-    store: Store, source: Reads, source_mapping: SourceMapping, content: bytes, settings: Mapping[str, Any]
+    store: Store, source: Reads, source_mapping: SourceMapping, content: bytes, settings: Mapping[str, Any],
+    judge: Judge | None = None,
 ) -> Changes | None:
     """Put a mapping in force if its meaning changed: what is landed is mapped again, as known from now on."""
     name = source_mapping.source
@@ -32,7 +36,10 @@ def activate(
         write_file(
             writing, stamp, "mapping", name, source_mapping.version, source_mapping.file, content, settings
         )
-        return take_mapping(writing, source, source_mapping, stamp, first=before is None)
+        changes = take_mapping(writing, source, source_mapping, stamp, first=before is None)
+        if judge is not None and before is not None:
+            judge(writing, stamp)
+        return changes
 
 
 def take_mapping(

@@ -1,4 +1,4 @@
-"""The ledger as it was known at one instant, read in bulk: one read transaction over all tables, as Arrow.
+"""The ledger as it was known at one instant, read in bulk: one transaction over all tables, as Arrow.
 
 ADBC gives columns instead of rows, which is what makes KPIs over 100,000 deals a matter of a second. Its SQLite driver
 types a column by the first batch, so absent text is read as '' and every other column is an integer (design.md
@@ -8,11 +8,11 @@ section 10); the types a caller gets are always those of `store.tables`, also fo
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextlib import AbstractContextManager, closing, contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import quote
 
-from sqlalchemy import Table, Text, make_url
+from sqlalchemy import Connection, Table, Text, make_url, text
 from sqlalchemy.engine import URL
 
 from connector.errors import StoreError
@@ -21,7 +21,8 @@ from connector.store.tables import metadata
 if TYPE_CHECKING:
     import pyarrow
 
-_SQLITE_OPTIONS = {"adbc.sqlite.query.batch_rows": 8192}
+_BATCH = 8192  # rows
+_SQLITE_OPTIONS = {"adbc.sqlite.query.batch_rows": _BATCH}
 
 
 class Document(NamedTuple):
@@ -32,21 +33,23 @@ class Document(NamedTuple):
     settings: str
 
 
+class Reader(Protocol):
+    """A way to read within one transaction, as Arrow."""
+
+    def batches(
+        self, statement: str, schema: pyarrow.Schema
+    ) -> AbstractContextManager[Iterator[pyarrow.RecordBatch]]:
+        """The rows of a query, batch by batch, in the types of that schema; one query at a time."""
+
+    def rows(self, statement: str, **values: str) -> list[dict[str, Any]]:
+        """All rows of a query with `:name` for each value."""
+
+
 class Snapshot:
-    """Rows known at `known_at`, for a question as of `as_of` (microseconds): one moment, unless it is asked otherwise.
+    """Rows known at `known_at`, for a question as of `as_of` (microseconds): mostly one moment."""
 
-    `as_of` is the asked instant, or the last commit where that is earlier. With `reconstructed` everything is known
-    that is known now.
-    """
-
-    def __init__(
-        self, connection: Any, asked: int | None, options: Mapping[str, int], *, reconstructed: bool = False
-    ) -> None:
-        self._connection, self._options = connection, options
-        # The first read opens the transaction: everything later is read as of this moment.
-        last = int(self._rows("SELECT coalesce(max(last), 0) AS last FROM clock").column("last")[0].as_py())
-        self.as_of: int = last if asked is None else min(asked, last)
-        self.known_at: int = last if reconstructed else self.as_of
+    def __init__(self, reader: Reader, as_of: int, known_at: int) -> None:
+        self._reader, self.as_of, self.known_at = reader, as_of, known_at
 
     def table(self, name: str, columns: Sequence[str], where: str = "") -> pyarrow.Table:
         """These columns of the rows of a ledger table known at `known_at`, in no order.
@@ -72,21 +75,19 @@ class Snapshot:
 
         def batches() -> Iterator[pyarrow.RecordBatch]:
             try:
-                for batch in found:
-                    yield batch.cast(schema)
+                yield from found
             except Exception as error:
                 failed.append(error)
                 raise
 
-        with closing(self._cursor()) as cursor:
-            cursor.execute(f"SELECT {', '.join(_selected(declared, columns))} FROM {name} WHERE {condition}")
-            with cursor.fetch_record_batch() as found:
-                try:
-                    yield pyarrow.RecordBatchReader.from_batches(schema, batches())
-                except Exception:
-                    if failed:  # whoever reads the stream tells it in words of its own
-                        raise failed[0] from None
-                    raise
+        statement = f"SELECT {', '.join(_selected(declared, columns))} FROM {name} WHERE {condition}"
+        with self._reader.batches(statement, schema) as found:
+            try:
+                yield pyarrow.RecordBatchReader.from_batches(schema, batches())
+            except Exception:
+                if failed:  # whoever reads the stream tells it in words of its own
+                    raise failed[0] from None
+                raise
 
     def document(self, kind: str, name: str = "") -> Document | None:
         """The file of that kind valid at `known_at`; before its first version that one holds.
@@ -95,12 +96,12 @@ class Snapshot:
 
         Kinds: mapping (name = the source), people, targets, fx, holidays, kpis, rules.
         """
-        found = self._rows(
-            "SELECT path, content, settings, seen_at FROM file_version WHERE kind = $1 AND name = $2"
+        found = self._reader.rows(
+            "SELECT path, content, settings, seen_at FROM file_version WHERE kind = :kind AND name = :name"
             f" ORDER BY CASE WHEN seen_at <= {self.known_at} THEN 0 ELSE 1 END,"
             f" CASE WHEN seen_at <= {self.known_at} THEN -seen_at ELSE seen_at END LIMIT 1",
-            [kind, name],
-        ).to_pylist()
+            kind=kind, name=name,
+        )
         if not found or not found[0]["content"]:
             return None
         return Document(found[0]["path"], bytes(found[0]["content"]), found[0]["settings"])
@@ -110,10 +111,55 @@ class Snapshot:
         document = self.document(kind, name)
         return document.content if document else None
 
-    def _rows(self, statement: str, values: Sequence[str] = ()) -> pyarrow.Table:
+
+@contextmanager
+def open_snapshot(url: str, as_of: int | None = None, *, reconstructed: bool = False) -> Iterator[Snapshot]:
+    """One consistent view of the store at a SQLAlchemy URL, as of then (None: now). Raises StoreError.
+
+    As it was known then, or `reconstructed`: from what is known now of what had happened by then. An instant after the
+    last commit is that of the last commit.
+    """
+    import adbc_driver_manager
+
+    address = make_url(url)
+    try:
+        with closing(_connect(address)) as connection:
+            reader = _Adbc(connection, _SQLITE_OPTIONS if address.get_backend_name() == "sqlite" else {})
+            # The first read opens the transaction: everything later is read as of this moment.
+            last = int(reader.rows("SELECT coalesce(max(last), 0) AS last FROM clock")[0]["last"])
+            asked = last if as_of is None else min(as_of, last)
+            yield Snapshot(reader, asked, last if reconstructed else asked)
+    except adbc_driver_manager.Error as error:  # its text may hold the address with a password
+        code = getattr(error, "sqlstate", None) or type(error).__name__
+        place = address.render_as_string(hide_password=True)
+        raise StoreError(f"the store at {place} cannot be read ({code}); run `connector db check`") from None
+
+
+def snapshot_within(connection: Connection, as_of: int, known_at: int) -> Snapshot:
+    """What a transaction of ours sees, also of what it has not committed yet; slower than `open_snapshot`."""
+    return Snapshot(_Within(connection), as_of, known_at)
+
+
+class _Adbc:
+    """Reads by ADBC, in a transaction of its own."""
+
+    def __init__(self, connection: Any, options: Mapping[str, int]) -> None:
+        self._connection, self._options = connection, options
+
+    @contextmanager
+    def batches(self, statement: str, schema: pyarrow.Schema) -> Iterator[Iterator[pyarrow.RecordBatch]]:
         with closing(self._cursor()) as cursor:
-            cursor.execute(statement, values or None)
-            return cursor.fetch_arrow_table()
+            cursor.execute(statement)
+            with cursor.fetch_record_batch() as found:
+                yield (batch.cast(schema) for batch in found)
+
+    def rows(self, statement: str, **values: str) -> list[dict[str, Any]]:
+        for number, name in enumerate(values, start=1):
+            statement = statement.replace(f":{name}", f"${number}")
+        with closing(self._cursor()) as cursor:
+            cursor.execute(statement, list(values.values()) or None)
+            found: list[dict[str, Any]] = cursor.fetch_arrow_table().to_pylist()
+            return found
 
     def _cursor(self) -> Any:
         """A new cursor; to be closed, or it would pin an old snapshot."""
@@ -122,23 +168,27 @@ class Snapshot:
         return cursor
 
 
-@contextmanager
-def open_snapshot(url: str, as_of: int | None = None, *, reconstructed: bool = False) -> Iterator[Snapshot]:
-    """One consistent view of the store at a SQLAlchemy URL, as of then (None: now). Raises StoreError.
+class _Within:
+    """Reads through a connection that is in a transaction."""
 
-    As it was known then, or `reconstructed`: from what is known now of what had happened by then.
-    """
-    import adbc_driver_manager
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
-    address = make_url(url)
-    try:
-        with closing(_connect(address)) as connection:
-            options = _SQLITE_OPTIONS if address.get_backend_name() == "sqlite" else {}
-            yield Snapshot(connection, as_of, options, reconstructed=reconstructed)
-    except adbc_driver_manager.Error as error:  # its text may hold the address with a password
-        code = getattr(error, "sqlstate", None) or type(error).__name__
-        place = address.render_as_string(hide_password=True)
-        raise StoreError(f"the store at {place} cannot be read ({code}); run `connector db check`") from None
+    @contextmanager
+    def batches(self, statement: str, schema: pyarrow.Schema) -> Iterator[Iterator[pyarrow.RecordBatch]]:
+        import pyarrow
+
+        def made() -> Iterator[pyarrow.RecordBatch]:
+            for rows in found.partitions():
+                columns = zip(schema, zip(*rows, strict=True), strict=True)
+                arrays = [pyarrow.array(values, type=field.type) for field, values in columns]
+                yield pyarrow.RecordBatch.from_arrays(arrays, schema=schema)
+
+        with self._connection.execute(text(statement), execution_options={"yield_per": _BATCH}) as found:
+            yield made()
+
+    def rows(self, statement: str, **values: str) -> list[dict[str, Any]]:
+        return [dict(row) for row in self._connection.execute(text(statement), values).mappings()]
 
 
 def _connect(address: URL) -> Any:

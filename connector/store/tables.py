@@ -194,6 +194,19 @@ id_pass = Table(  # a full pass over a complete stream; body: hash of the JSON l
     _text("reason", null=True),
 )
 
+mapping_stop = Table(  # a changed mapping that moves a KPI too far; moves: JSON list of `shift.Move`, beyond the guard
+    "mapping_stop",
+    metadata,
+    _text("id", key=True),
+    _text("source"),
+    _text("version"),
+    _text("previous"),  # the version in force, which this one would have replaced
+    _instant("seen_at"),
+    _text("state"),  # stopped, accepted, refused, abandoned
+    _text("moves"),
+    _text("reason", null=True),
+)
+
 file_version = Table(  # kind: mapping, people, targets, fx, holidays, kpis, rules; name: the source's for a mapping
     "file_version",
     metadata,

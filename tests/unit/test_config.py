@@ -95,7 +95,8 @@ def test_a_good_config_has_its_defaults(folder):
     crm = loaded.sources["crm"]
     assert (loaded.zone.key, loaded.currency, loaded.fiscal_year_start) == ("Asia/Ho_Chi_Minh", "VND", 1)
     assert loaded.store == f"sqlite:///{folder}/connector.db"
-    assert (loaded.guard_shrink, crm.budget, crm.overlap) == (0.2, 0.8, timedelta(minutes=15))
+    assert (loaded.guard_shrink, loaded.guard_shift) == (0.2, 0.05)
+    assert (crm.budget, crm.overlap) == (0.8, timedelta(minutes=15))
     assert crm.make.__name__ == "Reader"
     assert crm.settings.token.get_secret_value() == "t0ken"
     assert loaded.mapping_path("crm") == folder / "mappings" / "crm.yaml"
@@ -136,7 +137,7 @@ def test_all_faults_are_said_at_once_in_the_order_of_the_file(folder):
         timezone: Asia/Saigonn
         currency: dong
         fiscal_year_start: 13
-        guard: {shrink: 20, shift: 5%}
+        guard: {shrink: 20, shift: half}
         close: {month: 5th day, fortnight: workday 5}
         people: nobody.xlsx
         sources:

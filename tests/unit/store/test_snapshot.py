@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, insert
 
 from connector.errors import StoreError
 from connector.store import tables
-from connector.store.snapshot import open_snapshot
+from connector.store.snapshot import open_snapshot, snapshot_within
 
 ROW = {"source": "crm", "recorded_at": 0, "stream": "", "record_key": "", "mapping": "", "parts": "{}"}
 
@@ -91,3 +91,20 @@ def test_a_password_is_not_in_the_error() -> None:
         pass
     assert "hunter2" not in str(raised.value)
     assert raised.value.__suppress_context__
+
+
+@pytest.mark.parametrize("known_at", [9, 19, 20, 40])
+def test_a_transaction_of_ours_reads_the_same_and_what_it_has_written_itself(url: str, known_at: int) -> None:
+    columns = ("id", "name", "active")
+    with open_snapshot(url, known_at) as snapshot:
+        committed = snapshot.table("owner", columns)
+        files = snapshot.document("people"), snapshot.document("people", "of nobody")
+    with create_engine(url).begin() as connection:
+        within = snapshot_within(connection, 41, known_at)
+        assert within.table("owner", columns).sort_by("id").equals(committed.sort_by("id"))
+        assert (within.document("people"), within.document("people", "of nobody")) == files
+        connection.execute(insert(tables.LEDGER["owner"]), [
+            {**ROW, "id": str(number), "seen_at": 41, "replaced_at": None, "name": "new"} for number in range(3, 9_000)
+        ])  # more than one batch
+        assert within.table("owner", columns).equals(committed)
+        assert snapshot_within(connection, 41, 41).table("owner", columns).num_rows == 2 + 8_997
