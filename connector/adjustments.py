@@ -7,12 +7,14 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
 
 from connector import adjusting, frozen, journal
 from connector.adjusting import OPEN, SETTLED, Amounts
+from connector.attainment import attained
 from connector.errors import ConfigError, Fault
 from connector.kpi_store import Key
 from connector.metrics.catalogue import CATALOGUE
@@ -148,22 +150,29 @@ def decide(
     Raises ConfigError for one that is not known or cannot be decided.
     """
     with store.writing() as writing:
-        row = writing.execute(select(adjustment).where(adjustment.c.id == given)).one_or_none()
-        if row is None:
-            raise _fault(f"there is no adjustment {given!r}; `connector adjustment list` shows them")
-        if row.state in SETTLED:
-            raise _fault(f"{given} is {row.state} already; what comes later is an adjustment of its own")
-        if row.state == "noted":
-            raise _fault(f"{given} is of a ratio, duration or stock: restated, and never paid with another period")
-        posted = _posted_to(writing, calendar, row.period) if decision == "accept" else None
-        subject = {"adjustment": given, "value": row.value, "posted_to": posted}
-        stamp = journal.decide(writing, f"adjustment_{decision}", subject, actor=actor, reason=reason)
-        writing.execute(
-            update(adjustment).where(adjustment.c.id == given).values(
-                state=DECISIONS[decision], decided_at=stamp, posted_to=posted, actor=actor, reason=reason
-            )
+        return settle(writing, given, decision, calendar, actor=actor, reason=reason)
+
+
+def settle(
+    writing: Writing, given: str, decision: str, calendar: Calendar, *, actor: str, reason: str | None
+) -> dict[str, Any]:
+    """`decide` within a transaction."""
+    row = writing.execute(select(adjustment).where(adjustment.c.id == given)).one_or_none()
+    if row is None:
+        raise _fault(f"there is no adjustment {given!r}; `connector adjustment list` shows them")
+    if row.state in SETTLED:
+        raise _fault(f"{given} is {row.state} already; what comes later is an adjustment of its own")
+    if row.state == "noted":
+        raise _fault(f"{given} is of a ratio, duration or stock: restated, and never paid with another period")
+    posted = _posted_to(writing, calendar, row.period) if decision == "accept" else None
+    subject = {"adjustment": given, "value": row.value, "posted_to": posted}
+    stamp = journal.decide(writing, f"adjustment_{decision}", subject, actor=actor, reason=reason)
+    writing.execute(
+        update(adjustment).where(adjustment.c.id == given).values(
+            state=DECISIONS[decision], decided_at=stamp, posted_to=posted, actor=actor, reason=reason
         )
-        return as_json(writing.execute(select(adjustment).where(adjustment.c.id == given)).one())
+    )
+    return as_json(writing.execute(select(adjustment).where(adjustment.c.id == given)).one())
 
 
 def _posted_to(writing: Writing, calendar: Calendar, origin: str) -> str:
@@ -181,6 +190,18 @@ def undecided(store: Store, ends_at: int, calendar: Calendar) -> list[dict[str, 
     return [one for one in list_adjustments(store, state="proposed") if calendar.parse(one["period"]).end <= ends_at]
 
 
+def apart(
+    proposed: Iterable[dict[str, Any]], below: Decimal | None
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The money adjustments that are too small to ask about, and the others."""
+    small: list[dict[str, Any]] = []
+    others: list[dict[str, Any]] = []
+    for one in proposed:
+        is_small = below is not None and one["kind"] == "V" and abs(Decimal(one["value"])) < below
+        (small if is_small else others).append(one)
+    return small, others
+
+
 def shown(store: Store, values: Sequence[KpiValue], *, payable: bool, as_of: int | None = None) -> list[KpiValue]:
     """The values with the sum of their accepted adjustments; `payable`: plus those that were posted to their period."""
     rows = store.rows(select(adjustment).where(adjustment.c.state == "accepted"))
@@ -196,9 +217,16 @@ def shown(store: Store, values: Sequence[KpiValue], *, payable: bool, as_of: int
         made = replace(value, adjustments=_text(mine)) if value.key in own else value
         if payable:
             total = adjusting.payable(value, posted.get(value.key, ()), CATALOGUE[value.metric].kind)
-            made = replace(made, value=_text(total), view="payable")
+            made = replace(made, value=_text(total), view="payable", attainment=_attained(value, total))
         found.append(made)
     return found
+
+
+def _attained(value: KpiValue, total: Decimal | None) -> str | None:
+    """How far what is paid attains the value's target: as it stands where nothing was posted to it."""
+    if total is None or value.target is None or total == Decimal(value.value or 0):
+        return value.attainment
+    return attained(CATALOGUE[value.metric], Fraction(total), Fraction(value.target))
 
 
 def as_json(row: Row[Any]) -> dict[str, Any]:

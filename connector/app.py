@@ -258,12 +258,14 @@ class App:
     def close_period(self, period: str, *, force: bool = False, reason: str | None = None) -> Answer:
         """Freeze and seal a period; 1 with the findings when it is not complete, or was closed by force."""
         from connector import closing, quarantine
+        from connector.model import iso
 
         outcome = closing.close(self.here, period, actor=quarantine.who(), force=force, reason=reason)
         made = outcome.seal
         sealed = {"seal": made.header["number"], "hash": made.hash, "values": len(made.entries)} if made else {}
         state = "closed" if made else "open"
         shown = {"period": period, "state": state, **sealed, "findings": list(outcome.findings)}
+        shown["waiting"] = {name: iso(at) for name, at in outcome.waiting.items()}
         return Answer(shown, 1 if outcome.findings else 0)
 
     def reopen_period(self, period: str, reason: str) -> Answer:

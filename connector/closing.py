@@ -4,6 +4,9 @@ A close computes every KPI of the period's length in one snapshot, keeps each va
 (`seal`), all in one transaction: it is done as a whole or not at all. From then on the frozen values are what is shown
 and delivered; what is learnt later shows as today's value beside them. A reopened period is open again, keeps its seal,
 and gets the next one when it is closed again.
+
+A cohort still grows when its period is over. Its KPI stays open until its horizon is reached, and is then sealed by the
+period's next close, which adds a seal beside the first; one without a horizon is never frozen.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import structlog
@@ -39,10 +43,14 @@ _log = structlog.get_logger("connector.closing")
 
 
 class Outcome(NamedTuple):
-    """What a close came to: the seal, or why there is none. With `force` the findings stand beside the seal."""
+    """What a close came to: the seal, or why there is none. With `force` the findings stand beside the seal.
+
+    `waiting`: the KPIs that stay open, with the instant at which they can be frozen; None is never.
+    """
 
     seal: Seal | None
     findings: tuple[str, ...]
+    waiting: Mapping[str, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,7 @@ class Closing:
     actor: str
     force: bool = False
     reason: str | None = None
+    auto_accept_below: Decimal | None = None
 
     @property
     def store(self) -> str:
@@ -65,47 +74,69 @@ class Closing:
 
     def run(self, store: Store) -> Outcome:
         """Freeze and seal the period if it is complete, or by force. Raises ConfigError, StoreError, LeaseLost."""
-        now = micros(store.clock.now())
+        now, period, streams = micros(store.clock.now()), self.period, self.streams
         with store.reading() as connection:  # before the snapshot: what comes in after it is not in the values
-            already = _already(connection, self.period)
-            before = list(completeness.missing(connection, self.period, self.streams, now))
-            read_to = completeness.read_to(connection, self.streams)
-        if already:
-            return Outcome(None, (already,))
-        found, as_of = self.computation.with_members(store, self.period)
+            state = frozen.state(connection, period.name)
+            ripe, waiting = self._ripe(store, now, is_closed=state is not None and state.state == "closed")
+            if state is not None and state.state == "closed" and not ripe:
+                return Outcome(None, (_already(period, state.seal),), waiting)
+            until = max([period.end, *(one.matures_at(period) or 0 for one in ripe)])
+            before = list(completeness.missing(connection, period, streams, now, until=until))
+            read_to = completeness.read_to(connection, streams)
+        found, as_of = replace(self.computation, definitions=ripe).with_members(store, period)
         sealed = [_frozen(value, members) for value, members in found]
         with store.writing() as writing:
             store.hold(writing, self.computation.lease)  # so nobody else has closed it meanwhile
-            since = completeness.missing(writing.connection, self.period, self.streams, now)
-            proposed = adjustments.undecided(store, self.period.end, self.computation.calendar)
-            waiting = completeness.undecided(writing.connection, proposed)
+            since = completeness.missing(writing.connection, period, streams, now, until=until)
+            proposed = adjustments.undecided(store, period.end, self.computation.calendar)
+            small, proposed = adjustments.apart(proposed, self.auto_accept_below)
+            undecided = completeness.undecided(writing.connection, proposed)
             left_out = completeness.left_out(value for value, _ in found)
-            findings = tuple(dict.fromkeys([*before, *since, *left_out, *waiting]))
+            findings = tuple(dict.fromkeys([*before, *since, *left_out, *undecided]))
             if findings and not self.force:
-                return Outcome(None, findings)
+                return Outcome(None, findings, waiting)
+            for one in small:
+                reason = f"below auto_accept_below, {self.auto_accept_below}"
+                adjustments.settle(
+                    writing, one["id"], "accept", self.computation.calendar, actor=self.actor, reason=reason
+                )
 
             def header(stamp: int, number: int, previous: str | None) -> dict[str, Any]:
                 told = {"number": number, "previous": previous, "sealed_at": iso(stamp), "as_of": iso(as_of)}
                 known = {"files": _files(writing.connection, as_of), "read_to": read_to, "forced": list(findings)}
-                return {**told, **self._header(), **known}
+                return {**told, **self._header(ripe, waiting), **known}
 
-            made = frozen.write(writing, self.period, sealed, header)
+            made = frozen.write(writing, period, sealed, header)
             journal.decide(
                 writing, "period_close",
-                {"period": self.period.name, "seal": made.header["number"], "hash": made.hash, "forced": findings},
+                {"period": period.name, "seal": made.header["number"], "hash": made.hash, "forced": findings},
                 actor=self.actor, reason=self.reason,
             )
-        return Outcome(made, findings)
+        return Outcome(made, findings, waiting)
 
-    def _header(self) -> dict[str, Any]:
+    def _ripe(
+        self, store: Store, now: int, *, is_closed: bool
+    ) -> tuple[list[KpiDefinition], dict[str, int | None]]:
+        """The KPIs to freeze now, and those that wait for later; of a closed period only what it left waiting."""
+        asked = list(self.computation.definitions)
+        if is_closed:
+            left = frozen.closed(store, periods=[self.period.name]).waiting.get(self.period.name, ())
+            asked = [one for one in asked if one.id in left]
+        matures = {one.id: one.matures_at(self.period) for one in asked}
+        is_late = {name: at is None or (at > self.period.end and at > now) for name, at in matures.items()}
+        ripe = [one for one in asked if not is_late[one.id]]
+        return ripe, {name: at for name, at in matures.items() if is_late[name]}
+
+    def _header(self, ripe: Sequence[KpiDefinition], waiting: Mapping[str, int | None]) -> dict[str, Any]:
         """What the seal says of itself beside its place in the chain: of what, by which rules, by whom."""
         known, calendar = self.computation, self.computation.calendar
-        definitions = canonical_json([asdict(one) for one in known.definitions])
+        definitions = canonical_json([asdict(one) for one in ripe])
         return {
             "format": seal.FORMAT, "period": self.period.name, "every": self.period.every,
             "period_start": self.period.start_on.isoformat(), "period_end": self.period.end_on.isoformat(),
             "timezone": str(calendar.zone), "fiscal_year_start": calendar.fiscal_year_start,
-            "currency": known.currency, "kpis": {one.id: CATALOGUE[one.metric].version for one in known.definitions},
+            "currency": known.currency, "kpis": {one.id: CATALOGUE[one.metric].version for one in ripe},
+            "waiting": {name: iso(at) for name, at in waiting.items()},
             "definitions": hashlib.sha256(definitions.encode()).hexdigest(), "actor": self.actor, "reason": self.reason,
         }
 
@@ -116,13 +147,10 @@ def _frozen(value: KpiValue, members: Sequence[Member]) -> frozen.Frozen:
     return made, members, seal.entry(made, members)
 
 
-def _already(connection: Connection, period: Period) -> str | None:
-    """That the period is closed, in a sentence, if it is."""
-    found = frozen.state(connection, period.name)
-    if found is None or found.state != "closed":
-        return None
+def _already(period: Period, seal: int) -> str:
+    """That the period is closed, in a sentence."""
     return (
-        f"{period.name} is already closed (seal {found.seal}); to close it anew, "
+        f"{period.name} is already closed (seal {seal}); to close it anew, "
         f"`connector period reopen {period.name} --reason TEXT` first"
     )
 
@@ -155,7 +183,7 @@ def close(
     config = here.config
     try:
         computation = Computation(config.store, definitions, here.calendar, config.currency, config.people, lease)
-        task = Closing(computation, period, streams, actor, force, reason)
+        task = Closing(computation, period, streams, actor, force, reason, config.auto_accept_below)
         if threading.current_thread() is threading.main_thread():
             return task.run(here.store)
         return run_apart(task, here.clock)
@@ -219,8 +247,20 @@ def due(here: Installation) -> list[Period]:
         if _definitions(here, every):
             table = tables.period
             last = here.store.rows(select(func.max(table.c.ends_at)).where(table.c.every == every))[0][0]
-            found += workdays.due(number, every, here.calendar, days, now, last)
+            found += [*_grown(here, every, now), *workdays.due(number, every, here.calendar, days, now, last)]
     return found
+
+
+def _grown(here: Installation, every: str, now: int) -> list[Period]:
+    """The closed periods of that length with a cohort that has reached its horizon since."""
+    waiting = frozen.closed(here.store).waiting
+    periods = sorted((here.calendar.parse(name) for name, left in waiting.items() if left), key=lambda one: one.start)
+    defined = _definitions(here, every)
+    return [
+        period for period in periods
+        if period.every == every
+        and any((one.matures_at(period) or now + 1) <= now for one in defined if one.id in waiting[period.name])
+    ]
 
 
 def holidays(here: Installation) -> frozenset[date]:

@@ -15,19 +15,24 @@ from connector.period import Period
 from connector.store import tables
 
 
-def missing(connection: Connection, period: Period, streams: Mapping[str, Sequence[str]], now: int) -> Iterator[str]:
-    """What keeps the period from being complete, each in a sentence with what to do; nothing when all is in."""
+def missing(
+    connection: Connection, period: Period, streams: Mapping[str, Sequence[str]], now: int, *, until: int
+) -> Iterator[str]:
+    """What keeps the period from being complete, each in a sentence with what to do; nothing when all is in.
+
+    `until`: up to when everything must have been read, which is the period's end, or what its cohorts are followed to.
+    """
     if now < period.end:
         yield f"{period.name} is not over: {period.end_on} is its last day; close it afterwards"
+    needed = f"the period ends at {iso(period.end)}"
+    if until > period.end:
+        needed = f"its cohorts are followed to {iso(until)}"
     for source, own in read_to(connection, streams).items():
-        for stream, until in own.items():
-            if until is None:
+        for stream, read in own.items():
+            if read is None:
                 yield f"{source} {stream} was never read to its end; run `connector sync {source}`"
-            elif _instant(until) < period.end:
-                yield (
-                    f"{source} {stream} was read up to {until} only, and the period ends at {iso(period.end)}; "
-                    f"run `connector sync {source}`"
-                )
+            elif _instant(read) < until:
+                yield f"{source} {stream} was read up to {read} only, and {needed}; run `connector sync {source}`"
     for source, count in _open_items(connection, streams):
         yield (
             f"{source}: records in quarantine: {count}, so their part is missing; `connector quarantine list` shows "
@@ -67,8 +72,8 @@ def undecided(connection: Connection, proposed: Sequence[Mapping[str, Any]]) -> 
     closed = set(connection.execute(select(table.c.name).where(table.c.state == "closed")).scalars())
     for period, count in sorted(Counter(one["period"] for one in proposed if one["period"] in closed).items()):
         yield (
-            f"{count} adjustments of {period} wait for a decision; `connector adjustment list --period {period}` shows "
-            "them, then accept, reject or defer each"
+            f"adjustments of {period} that wait for a decision: {count}; `connector adjustment list --period {period}` "
+            "shows them, then accept, reject or defer each"
         )
 
 

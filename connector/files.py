@@ -10,7 +10,7 @@ from typing import Any
 
 from connector import convert, journal, ledger, mapping, pipelines, rules
 from connector.config import beside
-from connector.config.beside import read_bytes, shown
+from connector.config.beside import TargetsFile, read_bytes, shown
 from connector.errors import ConfigError, Fault
 from connector.mapping import Mapping as SourceMapping
 from connector.model import canonical_json
@@ -27,8 +27,12 @@ def checked(here: Installation) -> dict[str, SourceMapping]:
         found = here.mappings()
     except ConfigError as error:
         faults += error.faults
+    targets = None
+    if config.targets is not None:
+        kpis = {one.id: one for one in config.kpis}
+        targets = TargetsFile(config.targets, config.targets_decimal, kpis, here.calendar)
     faults += beside.tables(
-        config.people, config.fx, config.holidays, config.currency, config.fx_decimal
+        config.people, config.fx, config.holidays, config.currency, config.fx_decimal, targets
     )
     if faults:
         raise ConfigError(faults)
@@ -36,12 +40,14 @@ def checked(here: Installation) -> dict[str, SourceMapping]:
 
 
 def register(here: Installation) -> None:
-    """Keep the people, rates, holidays and KPIs as they are from now on."""
+    """Keep the people, rates, holidays, targets and KPIs as they are from now on."""
     config = here.config
     _put_rules(here)
     _put_table(here, "people", config.people, {})
     _put_table(here, "fx", config.fx, {"currency": config.currency, "decimal": config.fx_decimal})
     _put_table(here, "holidays", config.holidays, {})
+    meant = {"decimal": config.targets_decimal, "fiscal_year_start": config.fiscal_year_start}
+    _put_table(here, "targets", config.targets, {"currency": config.currency, **meant})
     defined = canonical_json([_plain(one) for one in config.kpis])
     journal.put_file(
         here.store, "kpis", "", version=_hash(defined), path=config.file, content=defined.encode(), settings={}

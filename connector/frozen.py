@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -31,17 +31,23 @@ _CONTENT = ("salt", "kpi", "subject_kind", "subject_key", "dimensions", "object"
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The closed periods of one moment: which KPIs each one's seal holds, and all frozen values by their keys.
+    """The closed periods of one moment: which KPIs each one's seals hold, and all frozen values by their keys.
 
-    A KPI defined after a close is in no seal of it: its values of that period are neither frozen nor open.
+    `waiting`: the cohort KPIs that a period's close left open, since their values still grow. A KPI defined after a
+    close is in no seal of it: its values of that period are neither frozen nor open.
     """
 
     kpis: Mapping[str, frozenset[str]]
     values: Mapping[Key, KpiValue]
+    waiting: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def holds(self, value: KpiValue) -> bool:
         """Whether the value's KPI is sealed for its period, so that only the frozen values count."""
         return value.kpi in self.kpis.get(value.period, ())
+
+    def is_open(self, value: KpiValue) -> bool:
+        """Whether the computed value is the one that counts: of an open period, or of a cohort that still grows."""
+        return value.period not in self.kpis or value.kpi in self.waiting.get(value.period, ())
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -57,8 +63,14 @@ def closed(store: Store, *, periods: Collection[str] | None = None, as_of: int |
         return Closed({}, {})
     rows = store.rows(_values(tables.frozen_value.c.object).where(wanted, tables.frozen_value.c.object.is_not(None)))
     values = [_value(row.object) for row in rows]
-    kpis = {row.period: frozenset(json.loads(row.header)["kpis"]) for row in seals}
-    return Closed(kpis, {value.key: value for value in values})
+    kpis: dict[str, frozenset[str]] = {}
+    waiting: dict[str, frozenset[str]] = {}
+    for row in seals:
+        header = json.loads(row.header)
+        kpis[row.period] = kpis.get(row.period, frozenset()).union(header["kpis"])
+        waiting[row.period] = waiting.get(row.period, frozenset()).union(header.get("waiting", ()))
+    open_ = {period: waiting[period] - held for period, held in kpis.items()}
+    return Closed(kpis, {value.key: value for value in values}, open_)
 
 
 def members(store: Store, key: Key, *, as_of: int | None = None) -> list[Member] | None:
@@ -246,7 +258,7 @@ def in_place_of(values: Sequence[KpiValue], closed: Closed) -> list[KpiValue]:
     place = {value.key: number for number, value in enumerate(values)}
     kpis = {kpi: number for number, kpi in enumerate(dict.fromkeys(value.kpi for value in values))}
     found = [
-        replace(value, view="restated") if value.period in closed.kpis else value
+        value if closed.is_open(value) else replace(value, view="restated")
         for value in values if not closed.holds(value)
     ]
     for key, value in closed.values.items():
@@ -257,5 +269,5 @@ def in_place_of(values: Sequence[KpiValue], closed: Closed) -> list[KpiValue]:
 
 def to_deliver(values: Iterable[KpiValue], closed: Closed, kpis: Collection[str]) -> list[KpiValue]:
     """What destinations are to hold: of closed periods the frozen values and nothing computed later."""
-    current = [value for value in values if value.period not in closed.kpis]
+    current = [value for value in values if closed.is_open(value)]
     return current + [value for value in closed.values.values() if value.kpi in kpis]

@@ -9,12 +9,13 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from connector import fx, people
+from connector import attainment, fx, people
+from connector.attainment import Targets
 from connector.metrics.catalogue import CATALOGUE, Metric
 from connector.metrics.engine import Engine, Known
-from connector.metrics.question import EXTRA, NOBODY, Group, Question
+from connector.metrics.question import DAY, EXTRA, NOBODY, Group, Question
 from connector.metrics.subjects import Subjects
 from connector.metrics.value import Numbers, numbers, unit
 from connector.model import KpiValue, Member, Subject
@@ -74,6 +75,16 @@ class KpiDefinition:
         """The options given, over the metric's defaults."""
         return {**CATALOGUE[self.metric].default_options, **{name: str(word) for name, word in self.options.items()}}
 
+    def matures_at(self, period: Period) -> int | None:
+        """The instant from which the period's value no longer grows by itself, and can be frozen.
+
+        Its end; of a cohort its horizon later, and never (None) without one.
+        """
+        if not CATALOGUE[self.metric].is_cohort(self.effective_options):
+            return period.end
+        days = self.options.get("horizon")
+        return period.end + int(days) * DAY if days else None
+
 
 def validate(definition: KpiDefinition) -> list[str]:
     """What is wrong with a definition, each as `key: what is wrong, what is known`; empty if nothing is."""
@@ -90,7 +101,10 @@ def validate(definition: KpiDefinition) -> list[str]:
         for name in names:
             if name not in (*metric.dimensions, *more) and not re.fullmatch(r"extra\.\w.*", name):
                 faults.append(f"{key}: {metric.id} has no '{name}'; known: {', '.join((*known, *more))}")
-    return faults + [fault for name, word in definition.options.items() if (fault := _option_fault(metric, name, word))]
+    faults += [fault for name, word in definition.options.items() if (fault := _option_fault(metric, name, word))]
+    if not faults and "horizon" in definition.options and not metric.is_cohort(definition.effective_options):
+        faults.append("options.horizon: is of a cohort, expected count_by: cohort beside it")
+    return faults
 
 
 def _option_fault(metric: Metric, name: str, word: str | int) -> str | None:
@@ -122,22 +136,23 @@ def compute(
     id) of pipelines with an unmapped stage; what touches them has status `withheld` and no number. `unknown`: sources
     that had not been read as a whole (None: no source was in use yet); what they could be in is
     `unknown_before`. `basis`: what the snapshot is, for the values to say.
-    Raises ConfigError for a people or fx file at fault, ValueError for an unknown period or definition.
+    Raises ConfigError for a people, fx or holidays file at fault, ValueError for an unknown period or definition.
     """
+    definitions = list(definitions)
     with _engine(snapshot, calendar, currency) as engine:
-        return _values(engine, definitions, periods, subject, withheld, unknown, basis)
+        given = _Given(engine, attainment.known(snapshot, engine, definitions, currency), withheld, unknown)
+        return _values(given, definitions, periods, subject, basis)
 
 
 def _values(
-    engine: Engine, definitions: Iterable[KpiDefinition], periods: Sequence[str] | None, subject: str | Subject | None,
-    withheld: Collection[tuple[str, str]], unknown: Collection[str] | None, basis: str,
+    given: _Given, definitions: Iterable[KpiDefinition], periods: Sequence[str] | None, subject: str | Subject | None,
+    basis: str,
 ) -> list[KpiValue]:
-    wanted = _wanted(engine, subject)
-    gaps = _Gaps(_withheld_stages(engine, withheld), unknown)
+    wanted = _wanted(given.engine, subject)
     return [
         value if basis == value.basis else replace(value, basis=basis)
         for definition in definitions
-        for value in _Computation(engine, definition, _periods(engine, definition, periods), gaps).values()
+        for value in _Computation(given, definition, _periods(given.engine, definition, periods)).values()
         if wanted is None or (value.subject.kind, value.subject.key) in wanted
     ]
 
@@ -154,10 +169,11 @@ def with_members(
 ) -> list[tuple[KpiValue, list[Member]]]:
     """The values of one period as `compute` gives them, each with its `members`; one that is not told has none."""
     found: list[tuple[KpiValue, list[Member]]] = []
+    definitions = list(definitions)
     with _engine(snapshot, calendar, currency) as engine:
-        gaps = _Gaps(_withheld_stages(engine, withheld), unknown)
+        given = _Given(engine, attainment.known(snapshot, engine, definitions, currency), withheld, unknown)
         for definition in definitions:
-            computation = _Computation(engine, definition, (period,), gaps)
+            computation = _Computation(given, definition, (period,))
             question = computation.question
             behind: dict[tuple[str, ...], list[Member]] = {}
             cut = 2 + len(question.by)
@@ -246,8 +262,9 @@ def detail(
 ) -> Detail:
     """`compute` for one KPI and period, only the parts that have these `dimensions`, and `members`, in one reading."""
     with _engine(snapshot, calendar, currency) as engine:
+        given = _Given(engine, attainment.known(snapshot, engine, [definition], currency), withheld, unknown)
         values = [
-            value for value in _values(engine, [definition], [period], subject, withheld, unknown, basis)
+            value for value in _values(given, [definition], [period], subject, basis)
             if all(value.dimensions.get(name) == word for name, word in (dimensions or {}).items())
         ]
         one = values[0] if len(values) == 1 else None
@@ -327,23 +344,27 @@ _Key = tuple[str, str, tuple[str, ...]]  # subject kind and key, dimensions
 _EMPTY = Group(0, "", "", ())
 
 
-class _Gaps(NamedTuple):
-    """What is known not to be known: stages of withheld pipelines; sources not read as a whole yet (None: all)."""
+class _Given:
+    """What every KPI of a question is computed with: the engine, the targets, and what is known not to be known.
 
-    withheld: Sequence[Mapping[str, str]]
-    unknown: Collection[str] | None
+    `withheld`: the stages of withheld pipelines; `unknown`: sources not read as a whole yet (None: all).
+    """
+
+    def __init__(
+        self, engine: Engine, targets: Targets, withheld: Collection[tuple[str, str]], unknown: Collection[str] | None,
+    ) -> None:
+        self.engine, self.targets, self.unknown = engine, targets, unknown
+        self.withheld = _withheld_stages(engine, withheld)
 
 
 class _Computation:
     """One KPI over its periods."""
 
-    def __init__(
-        self, engine: Engine, definition: KpiDefinition, periods: tuple[Period, ...], gaps: _Gaps,
-    ) -> None:
-        self.engine, self.definition = engine, definition
+    def __init__(self, given: _Given, definition: KpiDefinition, periods: tuple[Period, ...]) -> None:
+        engine = given.engine
+        self.given, self.engine, self.definition = given, engine, definition
         self.question = _question(definition, periods)
         self.subjects = Subjects(engine, self.question)
-        self.gaps = gaps
         self.unit, self.currency = unit(self.question, engine.currency)
         self.empty = numbers(self.question, _EMPTY, engine.currency)
         self.counts_money = self.question.counts_money
@@ -366,6 +387,7 @@ class _Computation:
             for kind, key in self.subjects.expected(period):
                 keys |= {(kind, key, cut) for cut in self.subjects.combinations(kind, key)}
                 keys |= {(kind, key, cut) for cut in shown.get((kind, key), ())}
+            keys |= {(kind, key, ()) for kind, key in self.given.targets.holders(self.definition.id, period)}
             dates = period.start_on.isoformat(), period.end_on.isoformat()
             yield from (self._value(period, dates, key, groups.get(key)) for key in sorted(keys, key=self._place))
 
@@ -391,6 +413,7 @@ class _Computation:
         else:
             given = self.empty if group is None else numbers(question, group, self.engine.currency)
         group = group or _EMPTY
+        target, attained = self._target(period, key, given)
         return KpiValue(
             kpi=self.definition.id, metric=metric.id, subject=self.subjects.named(*key[:2]), dimensions=cut,
             period=period.name, period_start=dates[0], period_end=dates[1],
@@ -399,15 +422,26 @@ class _Computation:
             left_out_amount=group.without_amount if self.counts_money else 0,
             left_out_rate=group.without_rate if self.counts_money else 0,
             left_out_duration=group.without_duration, interval=given.interval, open_share=given.open_share,
-            options=question.options, catalogue_version=metric.version,
+            options=question.options, catalogue_version=metric.version, target=target, attainment=attained,
         )
 
+    def _target(self, period: Period, key: _Key, shown: Numbers) -> tuple[str | None, str | None]:
+        """What is to be reached, and how far that value attains it."""
+        held = self.given.targets.of(self.definition.id, period, key[:2])
+        if held is None:
+            return None, None
+        target = held.text(self.unit, self.currency)
+        if shown.value is None:
+            return target, None
+        value = attainment.exact(shown.value, shown.numerator, shown.denominator)
+        return target, attainment.attained(self.question.metric, value, held.exact)
+
     def _status(self, key: _Key, dimensions: Mapping[str, str]) -> str:
-        unknown = self.gaps.unknown
+        unknown = self.given.unknown
         of_one_source = key[0] == "owner" and key[1] != NOBODY  # anybody else may have members of each
         if unknown is None or (key[1].partition(":")[0] in unknown if of_one_source else unknown):
             return "unknown_before"
-        return "withheld" if self.gaps.withheld and self._touches(key, dimensions) else "open"
+        return "withheld" if self.given.withheld and self._touches(key, dimensions) else "open"
 
     def _touches(self, key: _Key, dimensions: Mapping[str, str]) -> bool:
         """Whether a record of a withheld pipeline could be in this value."""
@@ -417,7 +451,7 @@ class _Computation:
         return any(
             all(stage.get(name) == word for name, word in named.items() if name in stage)
             and all(stage[name] in words for name, words in self.question.where.items() if name in stage)
-            for stage in self.gaps.withheld
+            for stage in self.given.withheld
         )
 
 

@@ -49,12 +49,17 @@ class Person:
         """Whether employed on any day from `first` to `last`."""
         return any(stay.overlaps(Stay("", first, last)) for stay in self.stays)
 
+    def employed_throughout(self, first: date, last: date) -> bool:
+        """Whether one stay holds every day from `first` to `last`."""
+        return any((stay.first or date.min) <= first and last <= (stay.last or date.max) for stay in self.stays)
+
 
 class People:
     """The people file, looked up by owner."""
 
     def __init__(self, persons: Iterable[Person] = ()) -> None:
         self.persons = list(persons)
+        self._by_code = {person.code: person for person in reversed(self.persons) if person.code}
         self._by_owner = {owner: person for person in self.persons for owner in person.owners}
         self._by_email = {email: person for person in self.persons for email in person.emails}
 
@@ -64,8 +69,7 @@ class People:
 
     def find(self, text: str) -> Person | None:
         """The person with that employee code or e-mail."""
-        by_code = (person for person in self.persons if person.code == text and text)
-        return next(by_code, None) or self._by_email.get(text.strip().casefold())
+        return self._by_code.get(text) or self._by_email.get(text.strip().casefold())
 
 
 def parse(content: bytes, file: str) -> People:

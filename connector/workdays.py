@@ -1,4 +1,4 @@
-"""Working days: which days are none, and when the N-th one after a period begins. Pure.
+"""Working days: which days are none, those of a period, and when the N-th one after it begins. Pure.
 
 Saturdays, Sundays and the days of the holidays file are no working days.
 """
@@ -58,5 +58,16 @@ def begins(number: int, period: Period, calendar: Calendar, holidays: Collection
     found = period.end_on
     while number:
         found += timedelta(days=1)
-        number -= found.weekday() < 5 and found not in holidays
+        number -= is_one(found, holidays)
     return calendar.start_of(found)
+
+
+def within(first: date, last: date, holidays: Collection[date]) -> list[date]:
+    """The working days from `first` to `last`, both included."""
+    days = (first + timedelta(days=number) for number in range((last - first).days + 1))
+    return [day for day in days if is_one(day, holidays)]
+
+
+def is_one(day: date, holidays: Collection[date]) -> bool:
+    """Whether that day is a working day."""
+    return day.weekday() < 5 and day not in holidays

@@ -124,6 +124,9 @@ def _closed(console: Console, done: Any) -> None:
         forced = " by force" if done["findings"] else ""
         console.print(f"{done['period']} is closed{forced}: seal {done['seal']} over {done['values']} values")
         console.print(done["hash"])
+        for kpi, at in done["waiting"].items():
+            later = f"until its horizon is reached at {at}" if at else "and is never frozen, since it has no horizon"
+            console.print(f"{kpi} stays open {later}")
     else:
         console.print(f"{done['period']} was not closed")
 

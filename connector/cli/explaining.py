@@ -65,6 +65,8 @@ def _lines(value: Mapping[str, Any], most: int | None) -> Iterator[str]:
     yield _sentence(value)
     yield f"  {value['formula']}"
     yield f"  {value['formula_numbers']}"
+    if value["target"] is not None:
+        yield f"  {_target(value)}"
     pages = {page["page"]: page for page in value["pages"]}
     members = _merged(value["members"])
     yield ""
@@ -87,13 +89,25 @@ def _sentence(value: Mapping[str, Any]) -> str:
     is_named = subject["name"] and subject["name"] != subject["key"]
     whose = f"{subject['name']} ({subject['key']})" if is_named else subject["key"]
     parts = "".join(f", {name} {word or 'none'}" for name, word in value["dimensions"].items())
-    unit = value["currency"] or ("" if value["unit"] == "0..1" else value["unit"])
-    number = "no data" if value["value"] is None else f"{readable(value, 'value')} {unit}".rstrip()
+    number = "no data" if value["value"] is None else f"{readable(value, 'value')} {_unit(value)}".rstrip()
     status = "" if value["status"] == "open" else f" ({value['status'].replace('_', ' ')})"
     known_at = f"as known at {when(value['as_of'])}"
     moved = value["restated_value"] not in (None, value["value"])
     today = f"; today it is {readable(value, 'restated_value')}" if moved else ""
     return f"{value['kpi']} of {whose}{parts} in {value['period']} is {number}{status}, {known_at}{today}"
+
+
+def _target(value: Mapping[str, Any]) -> str:
+    """`target 20,000.00 USD, attainment 95.0 %`; – where there is no data, or the target is 0."""
+    from connector.cli.kpis import percent, readable
+
+    said = f"{readable(value, 'target')} {_unit(value)}".rstrip()
+    return f"target {said}, attainment {percent(value['attainment']) or '–'}"
+
+
+def _unit(value: Mapping[str, Any]) -> str:
+    unit: str = value["currency"] or ("" if value["unit"] == "0..1" else value["unit"])
+    return unit
 
 
 def _merged(members: Iterable[_Member]) -> list[tuple[list[str], _Member]]:

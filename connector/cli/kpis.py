@@ -25,7 +25,7 @@ def tables(console: Console, values: Sequence[Kpi]) -> None:
     for (kpi, period), group in groupby(values, key=lambda value: (value["kpi"], value["period"])):
         rows = list(group)
         parts = sorted({name for value in rows for name in value["dimensions"]})
-        targets = ("target", "attained") if any(value["target"] is not None for value in rows) else ()
+        targets = ("target", "attainment") if any(value["target"] is not None for value in rows) else ()
         notes = ("note",) if any(_note(value) for value in rows) else ()
         table(
             console, _title(kpi, period, rows[0]), (rows[0]["subject"]["kind"], *parts, "value", *targets, *notes),

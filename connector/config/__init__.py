@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -18,13 +19,14 @@ from pydantic import BaseModel, ValidationError
 from connector import document
 from connector.config import adapters
 from connector.config import faults as key_faults
-from connector.config.beside import Beside
+from connector.config.beside import Beside, TargetsFile
 from connector.config.keys import ConfigKeys, DestinationKeys, KpiKeys, SourceKeys
 from connector.config.secrets import secrets
 from connector.config.values import name_fault
 from connector.document import Document
 from connector.errors import ConfigError, Fault
 from connector.exact import NO_CURRENCY
+from connector.period import Calendar
 from connector.ports import AdapterSettings, Destination, Source
 from connector.schedule import Schedule
 from connector.yaml_reader import Place
@@ -70,6 +72,7 @@ class DestinationConfig:
 class Config:
     """A config without faults. Paths are absolute, the guards are 0..1.
 
+    `auto_accept_below`: of adjustments in the reporting currency; None: a person decides each.
     `close`: by length of period, the working day after it on which it closes by itself; empty: by hand only.
     `store` and `secrets` hold credentials and are not in the repr; `document` is the file as written (with `${…}`).
     """
@@ -82,12 +85,15 @@ class Config:
     fiscal_year_start: int
     week_start: str
     people: Path | None
+    targets: Path | None
+    targets_decimal: str
     fx: Path | None
     fx_decimal: str
     holidays: Path | None
     close: Mapping[str, int]
     guard_shrink: float
     guard_shift: float
+    auto_accept_below: Decimal | None
     sources: Mapping[str, SourceConfig]
     destinations: Mapping[str, DestinationConfig]
     kpis: tuple[KpiDefinition, ...]
@@ -148,12 +154,14 @@ class _Reader:
         kpis = self.kpis(list(destinations))
         store = self.store(data.get("store", ConfigKeys.model_fields["store"].default))
         people = self.file(("people",))
+        targets = self.file(("targets", "file") if isinstance(data.get("targets"), dict) else ("targets",))
         fx = self.file(("fx", "file"))
         holidays = self.file(("holidays",))
         self.beside.sources, self.beside.people, self.beside.fx = list(sources), people, fx
         self.beside.holidays = holidays
         if sound:
             self.beside.currency, self.beside.decimal = sound.currency, sound.fx.decimal if sound.fx else "."
+            self.beside.targets = self.targets(targets, sound, kpis)
         if self.faults or keys is None:
             return None
         made_sources = {name: made for name, made in sources.items() if made}
@@ -162,10 +170,12 @@ class _Reader:
         settings += [made.settings for made in made_destinations.values()]
         return Config(
             file=self.document.file, folder=self.folder, store=store, zone=keys.timezone, currency=keys.currency,
-            fiscal_year_start=keys.fiscal_year_start, week_start=keys.week_start, people=people, fx=fx,
+            fiscal_year_start=keys.fiscal_year_start, week_start=keys.week_start, people=people,
+            targets=targets, targets_decimal=keys.targets.decimal if keys.targets else ".", fx=fx,
             fx_decimal=keys.fx.decimal if keys.fx else ".", holidays=holidays,
             close=keys.close.model_dump(exclude_none=True), guard_shrink=keys.guard.shrink,
-            guard_shift=keys.guard.shift, sources=made_sources,
+            guard_shift=keys.guard.shift, auto_accept_below=keys.adjustments.auto_accept_below,
+            sources=made_sources,
             destinations=made_destinations, kpis=tuple(kpis), document=written,
             secrets=secrets(filled, settings, store),
         )
@@ -286,6 +296,19 @@ class _Reader:
             return path
         self.fault(place, f"there is no file {path}, expected a table (.csv, .xlsx or .yaml)")
         return None
+
+    def targets(self, path: Path | None, sound: ConfigKeys, made: list[KpiDefinition]) -> TargetsFile | None:
+        """The targets file, unless what it is judged by is at fault; of KPIs at fault the targets are not judged."""
+        from connector import kpi
+
+        listed = self.document.get(("kpis",)) or []
+        unsure = any(fault.key == "fiscal_year_start" for fault in self.faults) or not isinstance(listed, list)
+        if path is None or unsure:
+            return None
+        kpis = dict.fromkeys(self.document.get(("kpis", number, "id")) for number in range(len(listed)))
+        kpis |= {one.id: one for one in made if not kpi.validate(one)}
+        decimal = sound.targets.decimal if sound.targets else "."
+        return TargetsFile(path, decimal, kpis, Calendar(fiscal_year_start=sound.fiscal_year_start))
 
     def names(self, key: str) -> list[str]:
         """The names under `sources` or `destinations`; those that are no text are reported as such elsewhere."""

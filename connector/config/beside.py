@@ -1,16 +1,33 @@
-"""The files a config names beside it: mappings, people, exchange rates, holidays. Their faults are told also where the
-config itself has some, so that whoever sets up corrects everything in one go."""
+"""The files a config names beside it: mappings, people, exchange rates, holidays, targets. Their faults are told also
+where the config itself has some, so that whoever sets up corrects everything in one go."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from connector import document
 from connector.config.adapters import findable
 from connector.errors import ConfigError, Fault
+from connector.period import Calendar
+
+if TYPE_CHECKING:
+    from connector.kpi import KpiDefinition
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class TargetsFile:
+    """The targets file, and what it is judged by. `kpis` by id; None stands for one at fault, which is not judged."""
+
+    path: Path
+    decimal: str
+    kpis: Mapping[str, KpiDefinition | None]
+    calendar: Calendar
 
 
 @dataclass
@@ -24,13 +41,15 @@ class Beside:
     people: Path | None = None
     fx: Path | None = None
     holidays: Path | None = None
+    targets: TargetsFile | None = None
     sources: Sequence[str] = ()
     mappings: dict[str, Path] = field(default_factory=dict)
     importing: set[str] = field(default_factory=set)  # sources with history_import
 
     def faults(self) -> list[Fault]:
         """The faults of every file that is there."""
-        return [*self._of_mappings(), *tables(self.people, self.fx, self.holidays, self.currency, self.decimal)]
+        found = tables(self.people, self.fx, self.holidays, self.currency, self.decimal, self.targets)
+        return [*self._of_mappings(), *found]
 
     def _of_mappings(self) -> list[Fault]:
         from connector import mapping
@@ -49,25 +68,36 @@ class Beside:
 
 
 def tables(
-    people_file: Path | None, fx_file: Path | None, holidays_file: Path | None, currency: str, decimal: str
+    people_file: Path | None, fx_file: Path | None, holidays_file: Path | None, currency: str, decimal: str,
+    targets_file: TargetsFile | None,
 ) -> list[Fault]:
-    """The faults of the people, rates and holidays files."""
-    from connector import fx, people, workdays
+    """The faults of the people, rates, holidays and targets files."""
+    from connector import fx, people, targets, workdays
 
-    reads: list[Callable[[], object]] = []
-    if people_file is not None:
-        reads.append(lambda: people.parse(read_bytes(people_file), shown(people_file)))
-    if fx_file is not None:
-        reads.append(lambda: fx.parse(read_bytes(fx_file), shown(fx_file), currency, decimal))
-    if holidays_file is not None:
-        reads.append(lambda: workdays.holidays(read_bytes(holidays_file), shown(holidays_file)))
     faults: list[Fault] = []
-    for read in reads:
-        try:
-            read()
-        except ConfigError as error:
-            faults += error.faults
+    staff = _tried(people_file, faults, people.parse)
+    _tried(fx_file, faults, lambda content, name: fx.parse(content, name, currency, decimal))
+    _tried(holidays_file, faults, workdays.holidays)
+    if targets_file is not None:
+        given = targets_file
+        _tried(
+            given.path, faults,
+            lambda content, name: targets.parse(
+                content, name, given.kpis, given.calendar, currency, given.decimal, staff
+            ),
+        )
     return faults
+
+
+def _tried(path: Path | None, faults: list[Fault], parse: Callable[[bytes, str], T]) -> T | None:
+    """What a file says; None where there is none, or it is at fault (then the faults are noted)."""
+    if path is None:
+        return None
+    try:
+        return parse(read_bytes(path), shown(path))
+    except ConfigError as error:
+        faults += error.faults
+        return None
 
 
 def read_bytes(path: Path) -> bytes:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
 
 from connector.config.values import (
+    Amount,
     Currency,
     Duration,
     Month,
@@ -40,6 +41,26 @@ class FxKeys(Keys):
     decimal: Literal[".", ","] = Field(".", description="The decimal mark of its rates.")
 
 
+class TargetsKeys(Keys):
+    """Targets: the file's name, or this where its decimal mark is a comma."""
+
+    file: str = Field(description="Table of kpi, subject, period, target; or a column for each period.")
+    decimal: Literal[".", ","] = Field(".", description="The decimal mark of its targets.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            return {"file": given}
+        if not isinstance(given, dict):
+            raise ValueError("expected the name of a file, or a mapping of file and decimal")
+        return given
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, made: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string"}, made(schema)]}
+
+
 class GuardKeys(Keys):
     """When a read is too strange to be applied without a person."""
 
@@ -61,6 +82,14 @@ class CloseKeys(Keys):
     month: Workday | None = Field(None, description="Each month.")
     quarter: Workday | None = Field(None, description="Each quarter.")
     year: Workday | None = Field(None, description="Each year.")
+
+
+class AdjustmentKeys(Keys):
+    """What is done with adjustments of closed periods."""
+
+    auto_accept_below: Amount | None = Field(
+        None, description="Money adjustments below it (reporting currency) are accepted by the next close, unasked."
+    )
 
 
 class SourceKeys(Keys):
@@ -117,10 +146,15 @@ class ConfigKeys(Keys):
     week_start: Literal["monday"] = Field("monday", description="Weeks are ISO weeks.")
     holidays: str | None = Field(None, description="Table of days that are no working days: date, name.")
     people: str | None = Field(None, description="Table of employees: who sells, in which team, since when.")
+    targets: TargetsKeys | None = Field(None, description="What is to be reached.")
     fx: FxKeys | None = Field(None, description="Exchange rates.")
     close: CloseKeys = Field(
         default_factory=lambda: CloseKeys.model_validate({}),
         description="When complete periods close by themselves.",
+    )
+    adjustments: AdjustmentKeys = Field(
+        default_factory=lambda: AdjustmentKeys.model_validate({}),
+        description="What is done with what closed periods have become since.",
     )
     guard: GuardKeys = Field(default_factory=lambda: GuardKeys.model_validate({}), description="Safety stops.")
     sources: dict[str, Any] = Field(min_length=1, description="Systems we read from, by a name of yours.")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -54,6 +55,16 @@ def _schedule(value: Any) -> Schedule:
 
 def _workday(value: Any) -> int:
     return workdays.parse(value if isinstance(value, str) else "")
+
+
+def _amount(value: Any) -> Decimal:
+    try:
+        found = Decimal(str(value)) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
+    except InvalidOperation:
+        found = None
+    if found is None or not found.is_finite() or found <= 0:
+        raise ValueError("expected an amount above 0, such as 50000 or 99.50")
+    return found
 
 
 def _zone(value: Any) -> ZoneInfo:
@@ -130,6 +141,9 @@ ScheduleText = Annotated[
 Workday = Annotated[
     int, PlainValidator(_workday),
     _text_schema("00:00 of that working day after the period.", r"^workday +[1-9]\d?$", example="workday 5"),
+]
+Amount = Annotated[
+    Decimal, PlainValidator(_amount), WithJsonSchema({"type": ["number", "string"], "description": "An amount."})
 ]
 Zone = Annotated[ZoneInfo, PlainValidator(_zone), _text_schema("An IANA time zone.", example="Asia/Ho_Chi_Minh")]
 Currency = Annotated[str, PlainValidator(_currency), _text_schema("ISO 4217.", "^[A-Z]{3}$", example="VND")]

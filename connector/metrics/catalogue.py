@@ -18,8 +18,9 @@ DEAL_DIMENSIONS = ("pipeline", "stage", "canonical_stage", "reason", "type", "so
 LEAD_DIMENSIONS = ("pipeline", "reason", "source")
 
 _CREDIT = {"credit": CREDITS}
-_BY_CLOSE = {"credit": CREDITS, "count_by": BASES}
-_DURATION = {"credit": CREDITS[:3], "count_by": BASES, "stat": STATISTICS}  # a share of a duration means nothing
+_COHORT = {"count_by": BASES, "horizon": None}
+_BY_CLOSE = {"credit": CREDITS, **_COHORT}
+_DURATION = {"credit": CREDITS[:3], **_COHORT, "stat": STATISTICS}  # a share of a duration means nothing
 _LEAD = {"credit": ("at_event", "current")}  # a lead has one owner, without history
 _STOCK = {"credit": ("at_event", "current", "split")}  # an instant has no actor
 
@@ -33,7 +34,7 @@ class Metric:
     `open_stages`: only open stages have a value. `shows_open`: the share of the base still undecided stands beside it.
     `options`: the allowed words of each option, the first is the default; None takes a number of days. `formula`: how a
     value comes out of its members, in words ({measure} and {stat} are those of the options). `adds_up`: its base is the
-    numerator and what stands beside it, and is written so.
+    numerator and what stands beside it, and is written so. `lower_is_better`: a target is reached from above.
     """
 
     id: str
@@ -54,12 +55,17 @@ class Metric:
     open_stages: bool = False
     shows_open: bool = False
     adds_up: bool = False
+    lower_is_better: bool = False
     version: int = 1
 
     @property
     def dimensions(self) -> tuple[str, ...]:
         """What the metric can be split and filtered by; `extra.NAME` comes on top."""
         return LEAD_DIMENSIONS if self.record == "lead" else DEAL_DIMENSIONS
+
+    def is_cohort(self, options: Mapping[str, str]) -> bool:
+        """Whether members count in the period in which they began, so that the value of a past period still grows."""
+        return self.period_by.endswith("(cohort)") or options.get("count_by") == "cohort"
 
     @property
     def default_options(self) -> dict[str, str]:
@@ -120,19 +126,19 @@ _METRICS = (
         "stage_conversion", "0..1", "R", "first reached (cohort)", "", None, "R5 R9 R11 R16", "stages",
         "Of the deals that first reached the stage in the period, the share that got further or was won.",
         "deals that got further or were won / deals that reached the stage",
-        _CREDIT, entity="stage_transition", always_by="stage", open_stages=True, shows_open=True,
+        {**_CREDIT, "horizon": None}, entity="stage_transition", always_by="stage", open_stages=True, shows_open=True,
     ),
     Metric(
         "stage_duration", "days", "D", "exited_at", "", None, "R6 R11 R17", "stages",
         "Days of each completed visit of an open stage; every visit counts.",
         "{stat} of the days of the completed visits of the stage",
-        _DURATION, entity="stage_transition", always_by="stage", open_stages=True,
+        _DURATION, entity="stage_transition", always_by="stage", open_stages=True, lower_is_better=True,
     ),
     Metric(
         "cycle_length", "days", "D", "close", "", None, "R7 R11 R17", "winning",
         "Days from creation to the last close of the deals won.",
         "{stat} of the days from the beginning of a deal to its winning",
-        _DURATION,
+        _DURATION, lower_is_better=True,
     ),
     Metric(
         "open_pipeline", "money", "S", "end of P", "o", "0", "R10 R13 R14", "pipeline",
@@ -150,7 +156,7 @@ _METRICS = (
         "lost_reasons", "deals", "C", "final loss", "o t", "0", "R7", "winning",
         "Deals lost (or their value) by reason; no reason given is a row of its own.",
         "{measure} of the deals lost for the reason",
-        {**_BY_CLOSE, "measure": ("count", "value")}, money=True, always_by="reason",
+        {**_BY_CLOSE, "measure": ("count", "value")}, money=True, always_by="reason", lower_is_better=True,
     ),
 )
 

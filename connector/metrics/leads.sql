@@ -26,11 +26,9 @@ CREATE VIEW member_lead_volume AS
 SELECT lead_no AS record, stage_no, created_at AS event_at, created_at AS cohort_at, owner_no, TRUE AS is_numerator
 FROM lead JOIN holder USING (owner) LEFT JOIN lead_outcome USING (lead_no);
 
--- Of the leads created, those with at least one won deal. With a horizon, only leads at least that old enter, and only
--- wins within it count, so that cohorts can be compared.
+-- Of the leads created, those with at least one won deal. With a horizon only wins within it count.
 CREATE VIEW member_lead_to_won AS
 SELECT lead_no AS record, stage_no, created_at AS event_at, created_at AS cohort_at, owner_no, TRUE AS is_denominator,
        coalesce(CASE WHEN getvariable('horizon') IS NULL THEN is_won
                      ELSE won_at <= created_at + getvariable('horizon') END, FALSE) AS is_numerator
-FROM lead JOIN holder USING (owner) LEFT JOIN lead_outcome USING (lead_no)
-WHERE getvariable('horizon') IS NULL OR created_at + getvariable('horizon') <= getvariable('as_of');
+FROM lead JOIN holder USING (owner) LEFT JOIN lead_outcome USING (lead_no);

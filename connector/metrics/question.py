@@ -15,6 +15,7 @@ from connector.period import Period
 STAGE_DIMENSIONS = ("pipeline", "stage", "canonical_stage")
 """Dimensions of the stage a member is in; the others are of its record."""
 
+DAY = 86_400_000_000  # microseconds
 EXTRA = "extra."
 NOBODY = "none"
 """The key of the subject that has the members of no owner, team or pipeline."""
@@ -76,6 +77,24 @@ class Question:
     def placed_by(self) -> str:
         """The column of a metric's view that puts a member into a period."""
         return "cohort_at" if self.options.get("count_by") == "cohort" else "event_at"
+
+    @property
+    def horizon(self) -> int | None:
+        """How long after its beginning a member of a cohort is followed, in microseconds; None: for ever."""
+        days = self.options.get("horizon")
+        return int(days) * DAY if days else None
+
+    @property
+    def within_horizon(self) -> str:
+        """The SQL condition of members that count within the horizon.
+
+        Of ratios and durations only those who began long enough ago, so that cohorts can be compared.
+        """
+        if self.horizon is None:
+            return "TRUE"
+        within = f"event_at <= cohort_at + {self.horizon}"
+        is_compared = self.metric.kind in {"R", "D"}
+        return f"{within} AND cohort_at + {self.horizon} <= getvariable('as_of')" if is_compared else within
 
 
 class Group(NamedTuple):

@@ -20,13 +20,16 @@ FROM visit JOIN stage USING (stage_no) LEFT JOIN closing USING (deal_no)
 WHERE visit.kind = 'open' OR (visit.kind = 'won' AND closing.outcome = 'won');
 
 -- Deals that first reached a stage, by a visit of it or of a later one; the numerator got further.
--- Still open (unsettled) is one that sits in this very stage.
+-- Still open (unsettled) is one that sits in this very stage. With a horizon what comes after it does not count, and all
+-- that enter are settled.
 CREATE VIEW member_stage_conversion AS
 SELECT deal_no AS record, reached.stage_no, event_at, event_at AS cohort_at, actor_no,
-       farthest > stage.position AS is_numerator, TRUE AS is_denominator, held.stage_no = reached.stage_no AS is_open
+       coalesce(further_at <= coalesce(event_at + getvariable('horizon'), further_at), FALSE) AS is_numerator,
+       TRUE AS is_denominator,
+       getvariable('horizon') IS NULL AND held.stage_no = reached.stage_no AS is_open
 FROM (
     SELECT deal_no, stage.stage_no, min(entered_at) AS event_at, arg_min(entered_by, entered_at) AS actor_no,
-           max(advance.position) AS farthest
+           min(entered_at) FILTER (advance.position > stage.position) AS further_at
     FROM advance JOIN stage
         ON stage.pipeline_no = advance.pipeline_no AND stage.kind = 'open' AND stage.position <= advance.position
     GROUP BY deal_no, stage.stage_no

@@ -9,11 +9,10 @@ from decimal import Decimal, localcontext
 from typing import NamedTuple
 
 from connector.exact import decimal_text, money_text
-from connector.metrics.question import Group, Question
+from connector.metrics.question import DAY, Group, Question
 from connector.model import RATIO_SCALE
 
 PLACES = 6
-_DAY = 86_400_000_000  # microseconds
 _INTERVAL_FROM = 5  # below this denominator the counts speak for themselves (R16)
 _Z = Decimal("1.959963984540054")  # the normal quantile of a two-sided 95 % interval
 
@@ -83,12 +82,12 @@ def _duration(question: Question, group: Group) -> Numbers:
         return Numbers(None, None, "0")
     if stat == "mean":
         return Numbers(
-            decimal_text(group.total, count * _DAY, PLACES), decimal_text(group.total, _DAY, PLACES), str(count)
+            decimal_text(group.total, count * DAY, PLACES), decimal_text(group.total, DAY, PLACES), str(count)
         )
     parts = 2 if stat == "median" else 10
     beyond = (count - 1) * (1 if stat == "median" else 9) % parts
     between = group.low * parts + (group.high - group.low) * beyond
-    return Numbers(decimal_text(between, parts * _DAY, PLACES), None, str(count))
+    return Numbers(decimal_text(between, parts * DAY, PLACES), None, str(count))
 
 
 def wilson(share: int, base: int) -> tuple[str, str] | None:

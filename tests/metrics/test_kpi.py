@@ -60,6 +60,7 @@ def test_the_members_of_a_stage_are_its_visits_with_their_days(edge_url: str) ->
         (KpiDefinition("k", "lead_volume", by=["stage"]), "by: lead_volume has no 'stage'; known: pipeline, reason"),
         (KpiDefinition("k", "won_count", options={"stat": "mean"}), "options: won_count has no option 'stat'; known: "),
         (KpiDefinition("k", "cycle_length", options={"credit": "split"}), "options.credit: no 'split'; known: "),
+        (KpiDefinition("k", "won_count", options={"horizon": 90}), "options.horizon: is of a cohort"),
         (KpiDefinition("k", "lead_to_won", options={"horizon": "soon"}), "options.horizon: expected a whole number"),
     ],
 )

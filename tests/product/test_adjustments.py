@@ -96,7 +96,7 @@ def test_the_next_close_asks_for_a_decision(app: App, project: Project, clock: F
     (one,) = open_of(app, "won_value")
     refused = app.close_period("2026-02")
     assert refused.exit_code == 1
-    assert "1 adjustments of 2026-01 wait for a decision" in refused.value["findings"][0]
+    assert "adjustments of 2026-01 that wait for a decision: 1" in refused.value["findings"][0]
     app.decide_adjustment(one["id"], "defer", "next month")
     assert app.close_period("2026-02").exit_code == 0
 
@@ -162,3 +162,35 @@ def test_a_deferred_one_follows_what_is_known(app: App, project: Project, clock:
     told(app, project, clock, "1200.50", "1201.50")
     (again,) = open_of(app, "won_value")
     assert (again["state"], again["value"]) == ("deferred", "201.00")
+
+
+@pytest.mark.parametrize(("below", "state"), [("10", "proposed"), ("10.01", "accepted")])
+def test_a_small_amount_of_money_is_accepted_by_the_next_close_unasked(
+    project: Project, clock: FakeClock, below: str, state: str
+) -> None:
+    """10.00 more is below 10.01 and not below 10; it is paid with the month that is being closed."""
+    project.replace("config.yaml", "timezone:", f"adjustments: {{auto_accept_below: {below}}}\ntimezone:")
+    with closing(App.load(str(project.folder / "config.yaml"), clock)) as app:
+        app.sync(push=False)
+        app.close_period("2026-01")
+        told(app, project, clock, "1000.50", "1010.50")
+        closed = app.close_period("2026-02")
+        (found,) = app.adjustments().value
+        assert (found["value"], found["state"]) == ("10.00", state)
+        if state == "proposed":
+            assert (closed.exit_code, found["posted_to"]) == (1, None)
+        else:
+            assert (closed.exit_code, found["posted_to"]) == (0, "2026-02")
+            assert found["reason"] == "below auto_accept_below, 10.01"
+            assert number(app, "2026-02", "payable") == Decimal("10.00")
+
+
+def test_a_count_is_never_too_small_to_ask_about(project: Project, clock: FakeClock) -> None:
+    project.replace("config.yaml", "timezone:", "adjustments: {auto_accept_below: 100000}\ntimezone:")
+    with closing(App.load(str(project.folder / "config.yaml"), clock)) as app:
+        app.sync(push=False)
+        app.close_period("2026-01")
+        told(app, project, clock, DEAL, DEAL.replace(",3,", ",1,").replace("o1", "o1"))
+        app.close_period("2026-02")
+        states = {one["kpi"]: one["state"] for one in app.adjustments().value if one["kind"] in "CV"}
+        assert states["wins"] == "proposed"

@@ -75,6 +75,7 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "people.csv").write_text("employee_code\n")
     (tmp_path / "fx.csv").write_text("currency,valid_from,rate\n")
     (tmp_path / "holidays.csv").write_text("date,name\n2026-01-01,New Year\n")
+    (tmp_path / "targets.csv").write_text("kpi,subject,period,target\n")
     return tmp_path
 
 
@@ -115,6 +116,7 @@ store: postgresql://me:p%40ss@db/x
 fiscal_year_start: 4
 week_start: monday
 people: people.csv
+targets: {file: targets.csv, decimal: ","}
 fx: {file: fx.csv, decimal: ","}
 guard: {shrink: 5%}
 close: {month: workday 5, quarter: workday 8}
@@ -128,6 +130,7 @@ holidays: holidays.csv
     assert (hr.make.__name__, hr.periods, hr.on_unanswered) == ("Writer", "closed", "resend")
     assert loaded.store == "postgresql+psycopg://me:p%40ss@db/x"
     assert (loaded.people, loaded.fx, loaded.fx_decimal) == (folder / "people.csv", folder / "fx.csv", ",")
+    assert (loaded.targets, loaded.targets_decimal) == (folder / "targets.csv", ",")
     assert (loaded.holidays, loaded.close) == (folder / "holidays.csv", {"month": 5, "quarter": 8})
     assert (loaded.guard_shrink, loaded.fiscal_year_start) == (0.05, 4)
 
@@ -173,8 +176,8 @@ def test_unknown_keys_list_the_known_ones_and_the_nearest(folder):
     known += ", token, windows"
     assert f"7: sources.crm.tokn: unknown key, expected one of: {known}; did you mean token?" in found
     assert "4: sources.crm.token: is missing, expected text" in found
-    assert found[-1].endswith("timezone, week_start; did you mean destinations?")
-    assert "targets" not in found[-1]  # comes with a later issue
+    assert found[-1].endswith("targets, timezone, week_start; did you mean destinations?")
+    assert "scorecards" not in found[-1]  # comes with a later issue
 
 
 def test_a_fault_names_file_line_and_key(folder):
@@ -280,11 +283,35 @@ def test_the_faults_of_the_files_a_faulty_config_names_are_told_with_its_own(fol
     (folder / "people.csv").write_text("employee_code,from\nNV1,soon\n")
     (folder / "fx.csv").write_text("currency,valid_from,rate\nUSD,2026-01-01,-1\n")
     (folder / "holidays.csv").write_text("date\nsoon\n")
+    (folder / "targets.csv").write_text("kpi,subject,2026-01\na,NV1,much\nb,NV1,1\nc,NV1,1\n")
     with pytest.raises(ConfigError) as raised:
         load(folder, GOOD.replace("VND", "dong").replace("token", "tokn") + "people: people.csv\nfx: {file: fx.csv}\n"
-             "holidays: holidays.csv\n")
+             "holidays: holidays.csv\ntargets: targets.csv\nkpis: [{id: a, metric: won_value}, {id: b, metric: won}]\n")
     files = [Path(fault.file).name for fault in raised.value.faults]
-    assert files == ["config.yaml"] * 3 + ["crm.yaml"] * 2 + ["people.csv", "fx.csv", "holidays.csv"]
+    tables = ["people.csv", "fx.csv", "holidays.csv", "targets.csv", "targets.csv", "targets.csv"]
+    assert files == ["config.yaml"] * 4 + ["crm.yaml"] * 2 + tables
+    assert [fault.key for fault in raised.value.faults[-3:]] == ["subject", "2026-01", "kpi"]  # b is at fault itself
+
+
+def test_targets_are_a_file_or_a_file_with_its_decimal_mark(folder):
+    loaded = load(folder, GOOD + "targets: targets.csv\n")
+    assert (loaded.targets, loaded.targets_decimal) == (folder / "targets.csv", ".")
+    (missing,) = faults(folder, GOOD + "targets: none.csv\n")
+    assert missing.startswith(f"8: targets: there is no file {folder / 'none.csv'}, expected a table")
+    (missing,) = faults(folder, GOOD + "targets: {file: none.csv}\n")
+    assert missing.startswith("8: targets.file: there is no file")
+    found = faults(folder, GOOD + "targets: {file: targets.csv, decimal: ;, sheet: a}\n")
+    assert [fault.split(": ")[1] for fault in found] == ["targets.decimal", "targets.sheet"]
+    assert faults(folder, GOOD + "targets: 5\n") == [
+        "8: targets: expected the name of a file, or a mapping of file and decimal"
+    ]
+
+
+def test_targets_are_not_judged_by_a_fiscal_year_that_is_at_fault(folder):
+    """FY2027-Q1 is a period of a fiscal year that begins in April, not of one that begins in month 40."""
+    (folder / "targets.csv").write_text("kpi,subject,period,target\na,company,FY2027-Q1,5\n")
+    text = GOOD + "targets: targets.csv\nfiscal_year_start: 40\nkpis: [{id: a, metric: won_value, every: quarter}]\n"
+    assert [fault.split(": ")[1] for fault in faults(folder, text)] == ["fiscal_year_start"]
 
 
 def test_a_source_and_a_destination_have_different_names(folder):

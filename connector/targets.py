@@ -1,0 +1,251 @@
+"""Targets: what a subject is to reach in a period, from the targets file or from the sources. Pure.
+
+| form | columns |
+| --- | --- |
+| long | kpi, subject, period, target; currency if you like |
+| wide | kpi, subject, and a column for each period, named as periods are; currency if you like |
+
+`metric` and `owner` are accepted as names of the columns kpi and subject. Where the column is called `metric`, a row
+speaks of a measure whatever the period's length, and one of another length than the KPI's is left alone. An empty cell
+is no target; 0 is one. Other columns are not read.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from connector import convert
+from connector.cells import code, read, required
+from connector.errors import ConfigError, Fault
+from connector.exact import NO_CURRENCY
+from connector.metrics.catalogue import CATALOGUE
+from connector.period import Calendar, Period
+from connector.tabular import Cell, Row, columns, read_table
+
+if TYPE_CHECKING:
+    from connector.kpi import KpiDefinition
+    from connector.people import People
+
+MOST_DIGITS = 18
+"""Digits a target may have before its decimal mark, and after it."""
+
+_LONG = ("period", "target")
+_FORMS = "expected kpi, subject, period and target, or kpi, subject and a column for each period, such as 2026-10"
+_MEANT = re.compile(r"(?:FY)?\d{4}(?:[-/.]?[QW]?\d{1,2})*|\d{1,2}[-/.]\d{4}|Q[1-4][- ]?\d{4}|all", re.IGNORECASE)
+"""What a column is called that is meant to be a period, though it may be none."""
+
+Definitions = Mapping[str, "KpiDefinition | None"]
+"""The KPIs by id; None stands for one that is at fault itself, whose targets are not judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is to be reached in the period of the KPI's length that begins on the local day `start_on`.
+
+    `subject` is as written: whose key it is depends on the KPI and on who is known. `source` is the one that told it,
+    '' where it stands in the file.
+    """
+
+    kpi: str
+    subject: str
+    start_on: date
+    amount: Decimal
+    source: str = ""
+
+
+def parse(
+    content: bytes, file: str, kpis: Definitions, calendar: Calendar, currency: str, decimal: str = ".",
+    staff: People | None = None,
+) -> list[Target]:
+    """The targets of a table. All faults at once as ConfigError.
+
+    `currency` is the reporting currency (NO_CURRENCY: not judged); by `staff` a code and an e-mail are one person.
+    """
+    reading = _Reading(file, kpis, calendar, currency, decimal, staff)
+    reading.table(content)
+    if reading.faults:
+        raise ConfigError(reading.faults)
+    return reading.found
+
+
+def kept(content: bytes, path: str, settings: str, kpis: Definitions, calendar: Calendar) -> list[Target]:
+    """The targets of a version the journal keeps, read with the settings (JSON) it had then; nothing is a fault.
+
+    What the KPIs asked about cannot have is left out: they may have been defined otherwise when it was written.
+    """
+    then = json.loads(settings or "{}")
+    own = Calendar(fiscal_year_start=then.get("fiscal_year_start", calendar.fiscal_year_start))
+    reading = _Reading(path, kpis, own, then.get("currency", NO_CURRENCY), then.get("decimal", "."), None)
+    reading.table(content)
+    return reading.found
+
+
+def told(rows: Iterable[Mapping[str, str]], kpis: Definitions, calendar: Calendar, currency: str) -> list[Target]:
+    """The targets the sources told: rows of the `target` entity as the ledger keeps them, in the order of their keys.
+
+    One that is incomplete, of no such KPI, period or length, or of money in another currency is none.
+    """
+    found = []
+    for row in sorted(rows, key=lambda row: (row["source"], row["id"])):
+        definition = kpis.get(row["kpi"])
+        if definition is None or definition.dimensions or not row["subject"] or not row["target"]:
+            continue
+        try:
+            period, amount = calendar.parse(row["period"]), _plain(Decimal(row["target"]))
+        except (ValueError, ArithmeticError):
+            continue
+        if period.every == definition.every and row["currency"] in ("", currency):
+            found.append(Target(definition.id, row["subject"], period.start_on, amount, row["source"]))
+    return found
+
+
+class _Reading:
+    """One table being read: what was found, and every fault."""
+
+    def __init__(
+        self, file: str, kpis: Definitions, calendar: Calendar, currency: str, decimal: str, staff: People | None
+    ) -> None:
+        self.file, self.kpis, self.calendar, self.currency, self.decimal = file, kpis, calendar, currency, decimal
+        self.staff = staff
+        self.found: list[Target] = []
+        self.faults: list[Fault] = []
+        self.kpi, self.subject, self.is_long = "kpi", "subject", False
+        self._wide: dict[str, Period] = {}
+        self._lines: dict[tuple[str, str, date], int] = {}
+
+    def table(self, content: bytes) -> None:
+        if self._header(columns(content, self.file)):
+            for row in read_table(content, self.file):
+                self._row(row)
+
+    def _header(self, names: Sequence[str]) -> bool:
+        """Learn the form from the column names; whether rows can be read."""
+        given = set(names)
+        self.kpi = "metric" if "metric" in given and "kpi" not in given else "kpi"
+        self.subject = "owner" if "owner" in given and "subject" not in given else "subject"
+        known = {self.kpi, self.subject, "currency", *_LONG}
+        meant = [name for name in names if name not in known and _MEANT.fullmatch(name)]
+        missing = [name for name in (self.kpi, self.subject) if name not in given]
+        self.is_long = not given.isdisjoint(_LONG)
+        if self.is_long:
+            missing += [name for name in _LONG if name not in given]
+        elif not meant:
+            missing.append("period")
+        for name in missing:
+            self._at_header(name, f"no such column; {_FORMS}")
+        for name in meant:
+            if self.is_long:
+                self._at_header(name, f"a column of the wide form in a table of the long one; {_FORMS}")
+            else:
+                self._learn(name)
+        return not missing
+
+    def _learn(self, name: str) -> None:
+        """Note the period of a column, or the fault of one that is none."""
+        try:
+            self._wide[name] = self.calendar.parse(name)
+        except ValueError as error:
+            self._at_header(name, str(error))
+
+    def _at_header(self, column: str, message: str) -> None:
+        self.faults.append(Fault(self.file, 1, column, message))
+
+    def _row(self, row: Row) -> None:
+        before = len(self.faults)
+        definition = self._definition(row)
+        subject = required(row, self.subject, code, self.faults)
+        read(row, "currency", self._in_currency, self.faults)
+        if definition and subject and definition.per == "company" and subject != "company":
+            self.faults.append(row.fault(self.subject, f"{definition.id} is of the company; expected company"))
+        is_sound = len(self.faults) == before
+        for column, period in self._cells(row):
+            amount = read(row, column, self._amount(definition), self.faults)
+            if amount is None or period is None or definition is None or not is_sound or subject is None:
+                continue
+            if period.every == definition.every:
+                self._add(row, column, definition, Target(definition.id, subject, period.start_on, amount))
+            elif self.kpi == "kpi":
+                self._other_length(row, column, period, definition)
+
+    def _definition(self, row: Row) -> KpiDefinition | None:
+        """The KPI of a row; None if there is no such, or none that can have a target."""
+        name = required(row, self.kpi, code, self.faults)
+        if name is None:
+            return None
+        if name not in self.kpis:
+            known = ", ".join(self.kpis) or "none"
+            self.faults.append(row.fault(self.kpi, f"there is no KPI of the id {name!r}; known: {known}"))
+            return None
+        definition = self.kpis[name]
+        if definition is not None and definition.dimensions:
+            split = ", ".join(definition.dimensions)
+            message = f"{name} is split by {split}, and a target is of a whole value; expected a KPI without parts"
+            self.faults.append(row.fault(self.kpi, message))
+            return None
+        return definition
+
+    def _cells(self, row: Row) -> Iterator[tuple[str, Period | None]]:
+        """The columns of numbers, each with its period; None where that is at fault."""
+        if self.is_long:
+            yield "target", required(row, "period", self._period, self.faults)
+        else:
+            yield from self._wide.items()
+
+    def _period(self, value: Cell) -> Period:
+        """A period by its name; a number is a year's, and a date a day's, as a table program may have made of it."""
+        if isinstance(value, datetime):
+            value = value.date()
+        if isinstance(value, bool) or not isinstance(value, str | int | date):
+            raise ValueError(f"expected a period, found {type(value).__name__}; {self.calendar.expected}")
+        return self.calendar.parse(value.isoformat() if isinstance(value, date) else str(value).strip())
+
+    def _in_currency(self, value: Cell) -> str:
+        found = convert.currency(value)
+        if NO_CURRENCY not in {self.currency, found} and found != self.currency:
+            raise ValueError(f"expected {self.currency}, the reporting currency, or an empty cell")
+        return found
+
+    def _amount(self, definition: KpiDefinition | None) -> Callable[[Cell], Decimal]:
+        is_share = definition is not None and CATALOGUE[definition.metric].unit == "0..1"
+
+        def amount(value: Cell) -> Decimal:
+            found = _plain(convert.exact(value, self.decimal))
+            if found < 0:
+                raise ValueError("expected 0 or more")
+            if is_share and found > 1:
+                raise ValueError("expected a share from 0 to 1, such as 0.3 for 30 %")
+            return found
+
+        return amount
+
+    def _other_length(self, row: Row, column: str, period: Period, definition: KpiDefinition) -> None:
+        where = "period" if self.is_long else column
+        hint = "; if a table program made a date of it, format the cell as text" if period.every == "day" else ""
+        message = f"{period.name} is a {period.every}, and {definition.id} has a value every {definition.every}{hint}"
+        self.faults.append(row.fault(where, message))
+
+    def _add(self, row: Row, column: str, definition: KpiDefinition, target: Target) -> None:
+        """Keep a target, or note that the subject has another one."""
+        person = self.staff.find(target.subject) if self.staff and definition.per == "person" else None
+        name = target.subject.casefold() if "@" in target.subject else target.subject
+        key = target.kpi, person.code if person and person.code else name, target.start_on
+        if key in self._lines:
+            message = f"{target.subject} has a target of {target.kpi} for that period on line {self._lines[key]} too"
+            self.faults.append(row.fault(column, f"{message}; keep one"))
+        else:
+            self._lines[key] = row.number
+            self.found.append(target)
+
+
+def _plain(number: Decimal) -> Decimal:
+    """The number, if it is of a size a target may have. Raises ValueError."""
+    exponent = number.as_tuple().exponent
+    if (number and number.adjusted() >= MOST_DIGITS) or not isinstance(exponent, int) or exponent < -MOST_DIGITS:
+        raise ValueError(f"expected a number of at most {MOST_DIGITS} digits before and after the decimal mark")
+    return number
