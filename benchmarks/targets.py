@@ -6,10 +6,12 @@ import json
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from benchmarks.contenders import OURS, POSTGRES, SQLITE, STORES
 from benchmarks.measure import Case, Results, Sample, cpu, fraction, peak, wall, worst
 from benchmarks.scenarios import (
+    AS_OF,
     CHANGED,
     FULL,
     HELP,
@@ -17,7 +19,9 @@ from benchmarks.scenarios import (
     LANDING,
     LATENCIES,
     LATENCY,
+    NOW,
     SCALE,
+    THEN,
     UNCHANGED,
     WINDOWS,
     Sizes,
@@ -48,7 +52,8 @@ def targets(results: Results, sizes: Sizes) -> list[Target]:
     """Every target of the pull and of the KPIs, in the order of the tables."""
     return [
         *_full(results, sizes.pull), *_again(results, sizes.pull), *_memory(results, sizes), *_scale(results, sizes),
-        *_latency(results, sizes.latency), *_kpis(results, sizes), *_rest(results, sizes),
+        *_latency(results, sizes.latency), *_kpis(results, sizes), *_as_of(results, sizes.as_of),
+        *_rest(results, sizes),
     ]
 
 
@@ -125,6 +130,35 @@ def computing(results: Results, store: str, deals: int) -> float | None:
     """Seconds from opening the store to the last value, the median; starting Python is apart."""
     samples = results.samples.get(Case(KPIS, OURS, store, deals), ())
     return statistics.median(json.loads(one.output)["seconds"] for one in samples) if samples else None
+
+
+class Asking(NamedTuple):
+    """What one question costs from opening the store to the last value: seconds, and seconds of CPU with the server's.
+
+    Medians, each on its own; None where it was not measured.
+    """
+
+    wall: float | None
+    cpu: float | None
+
+
+def asking(results: Results, who: str, store: str, deals: int) -> Asking:
+    """What the 14 KPIs cost as known now or as known then; starting Python is apart."""
+    samples = results.samples.get(Case(AS_OF, who, store, deals), ())
+    if not samples:
+        return Asking(None, None)
+    told = [(json.loads(one.output), one.server_cpu or 0.0) for one in samples]
+    return Asking(
+        statistics.median(own["seconds"] for own, _ in told),
+        statistics.median(own["cpu"] + servers for own, servers in told),
+    )
+
+
+def _as_of(results: Results, deals: int) -> Iterator[Target]:
+    for store in STORES:
+        then, now = (asking(results, who, store, deals) for who in (THEN, NOW))
+        for what, measured in (("wall", fraction(then.wall, now.wall)), ("CPU", fraction(then.cpu, now.cpu))):
+            yield Target(f"{store}: 14 KPIs as known then, {what} of as known now", 1.5, measured)
 
 
 def _rest(results: Results, sizes: Sizes) -> Iterator[Target]:

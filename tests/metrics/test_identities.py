@@ -1,16 +1,21 @@
-"""The identities of metrics.md section 5, over random pipelines."""
+"""The identities of metrics.md section 5, over random pipelines.
+
+Elsewhere: 5 for pages and for repeats in tests/properties/test_kpi_pages.py.
+"""
 
 from __future__ import annotations
 
 import random
 import tempfile
+from collections import Counter
 from decimal import Decimal
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from connector import kpi
@@ -43,14 +48,18 @@ Answer = dict[str, list[KpiValue]]
 laws = settings(max_examples=10, deadline=None)
 
 
-def filled(given_deals: Deals, *, shuffle: int | None = None) -> str:
-    """The URL of a store with these deals; `shuffle` is a seed for the order in which the rows are put in."""
+def filled(given_deals: Deals, *, shuffle: int | None = None, is_dated: bool = True) -> str:
+    """The URL of a store with these deals; `shuffle` is a seed for the order in which the rows are put in.
+
+    A deal is created with its first move; whether it says so itself is `is_dated`.
+    """
     store = Filled(f"sqlite:///{Path(tempfile.mkdtemp()) / 'store.db'}")
     rows: dict[str, list[dict[str, Any]]] = {"deal": [], "stage_transition": [], "deal_change": [], "deal_owner": []}
     for number, (chain, amount, currency, changes, shares) in enumerate(given_deals):
         deal = str(number)
-        rows["deal"].append({"id": deal, "created_at": START + min(chain)[0] * HOUR, "amount": amount,
-                             "currency": currency, "owner": ref("A")})
+        created_at = START + min(chain)[0] * HOUR if is_dated else None
+        rows["deal"].append({"id": deal, "created_at": created_at, "amount": amount, "currency": currency,
+                             "owner": ref("A")})
         rows["stage_transition"] += [
             {"deal": deal, "occurred_at": START + hours * HOUR, "sequence": place, "to_stage": stage,
              "to_pipeline": pipeline_of(stage), "actor": OWNERS[place % 3]}
@@ -120,9 +129,12 @@ def test_5_the_order_of_the_rows_changes_nothing(given_deals: Deals, seed: int) 
     assert answers[0] == answers[1]
 
 
+ZONES = st.sampled_from(["Asia/Ho_Chi_Minh", "America/New_York", "Pacific/Apia"])
+
+
 @laws
-@given(deals, st.sampled_from(["Asia/Ho_Chi_Minh", "America/New_York", "Pacific/Apia"]))
-def test_7_the_zone_moves_records_between_periods_only(given_deals: Deals, zone: str) -> None:
+@given(deals, ZONES)
+def test_7_the_zone_changes_no_total_over_all_time(given_deals: Deals, zone: str) -> None:
     url = filled(given_deals)
     asked = {f"{metric} {every}": {"metric": metric, "every": every}
              for metric in ("won_count", "stage_entries") for every in ("week", "month", "all")}
@@ -130,6 +142,118 @@ def test_7_the_zone_moves_records_between_periods_only(given_deals: Deals, zone:
     for metric in ("won_count", "stage_entries"):
         assert len({total(found[f"{metric} {every}"]) for found in (here, there)
                     for every in ("week", "month", "all")}) == 1
+
+
+@laws
+@given(deals, ZONES, st.sampled_from(["week", "month"]))
+def test_7_the_zone_moves_records_between_neighbouring_periods_only(given_deals: Deals, zone: str, every: str) -> None:
+    """Every entry into a stage has its period in either zone: the same, the one before, or the one after."""
+    url = filled(given_deals)
+    here, there = placed(url, "UTC", every), placed(url, zone, every)
+    assert here.keys() == there.keys()
+    assert {abs(there[entry] - here[entry]) for entry in here} <= {0, 1}
+
+
+def placed(url: str, zone: str, every: str) -> dict[tuple[str, str, int | None], int]:
+    """The number of the period that each entry (deal, stage, instant) counts in, from a fixed first one on."""
+    calendar, found = Calendar(ZoneInfo(zone)), {}
+    first, last = at("2024-12-16T12:00:00+00:00"), at("2025-04-16T12:00:00+00:00")
+    with open_snapshot(url) as snapshot, kpi._engine(snapshot, calendar, "USD") as engine:
+        periods = tuple(calendar.periods(every, first, last))
+        for number, period in enumerate(periods):
+            question = kpi._question(KpiDefinition("entries", "stage_entries"), (period,))
+            for row in engine.members(question):
+                (member,) = kpi._members(question, row[2 + len(question.by) :], "USD")
+                found[member.id, member.stage, member.event_at] = number
+    return found
+
+
+# --- 8: a deal's time is spent in its visits, or closed --------------------------------------------------------------
+
+LIVES = {  # moves (hour, stage) of a deal -> by hand: hours in open stages, closed before the last close, to the close
+    "straight": ([(0, "new"), (7, "offer"), (31, "won")], (31, 0, 31)),
+    "R5 skipped": ([(3, "new"), (33, "lost")], (30, 0, 30)),
+    "R6 moved back": ([(0, "new"), (10, "offer"), (15, "new"), (40, "offer"), (50, "won")], (50, 0, 50)),
+    "R7 lost, re-opened, won": ([(0, "new"), (10, "lost"), (41, "offer"), (51, "won")], (20, 31, 51)),
+    "R7 re-opened twice": ([(0, "new"), (2, "won"), (5, "new"), (6, "lost"), (9, "offer"), (10, "lost")], (4, 6, 10)),
+    "R7 the loss was a win": ([(0, "new"), (10, "lost"), (14, "won")], (10, 4, 14)),
+    "R10 handed over": ([(0, "new"), (5, "r_offer"), (26, "r_won")], (26, 0, 26)),
+    "R10 handed over once won": ([(0, "new"), (8, "won"), (20, "r_new"), (50, "r_lost")], (38, 12, 50)),
+    "closed again in another stage": ([(0, "new"), (10, "won"), (20, "r_won")], (10, 0, 10)),
+    "two moves at one instant": ([(0, "new"), (5, "offer"), (5, "won")], (5, 0, 5)),
+    "told twice": ([(0, "new"), (5, "new"), (9, "won")], (9, 0, 9)),
+    "closed from the beginning": ([(4, "won")], (0, 0, 0)),
+    "R11 open": ([(0, "new"), (10, "offer")], None),
+    "R11 open again": ([(0, "new"), (10, "won"), (12, "offer")], None),
+}
+ALIVE: Deals = [(chain, None, "USD", [], []) for chain, _ in LIVES.values()]
+
+
+def spans(url: str) -> dict[str, Counter[str]]:
+    """By deal, in microseconds: `open`, the sum of its members of stage_duration; `cycle`, its member of cycle_length;
+    `life`, from its beginning (cohort) to its close (event) as its member of win_rate_count has them."""
+    definitions = [
+        KpiDefinition("open", "stage_duration", every="all"), KpiDefinition("cycle", "cycle_length", every="all"),
+        KpiDefinition("life", "win_rate_count", every="all", options={"count_by": "cohort"}),
+    ]
+    calendar = Calendar(ZoneInfo("UTC"))
+    found: dict[str, Counter[str]] = {}
+    with open_snapshot(url) as snapshot:
+        told = kpi.with_members(definitions, snapshot, calendar, "USD", calendar.parse("all"))
+    for value, members in told:
+        for member in members:
+            if member.side == "denominator":
+                life = (member.event_at or 0) - (member.occurred_at or 0)
+                spent = life if value.kpi == "life" else member.duration
+                found.setdefault(member.id, Counter())[value.kpi] += spent or 0
+    return found
+
+
+def closed_hours(chain: list[tuple[int, str]]) -> tuple[str, int]:
+    """How a deal stands after its moves (open, won, lost), and the hours it was closed before its last close.
+
+    Read off the moves by the test itself: only a stage's own members tell how long it lasted, and closed stages have
+    none. Moves of one hour stand in their order; of several won (or lost) stages in a row the first closed the deal.
+    """
+    kinds = {row["stage"]: {"closed_won": "won", "closed_lost": "lost"}.get(row["canonical"], "open") for row in STAGES}
+    runs: list[tuple[str, int]] = []
+    for hour, stage in sorted(chain, key=itemgetter(0)):
+        if not runs or runs[-1][0] != kinds[stage]:
+            runs.append((kinds[stage], hour))
+    ends = [hour for _, hour in runs[1:]]
+    return runs[-1][0], sum(end - hour for (kind, hour), end in zip(runs, ends, strict=False) if kind != "open")
+
+
+@pytest.mark.parametrize("is_dated", [True, False], ids=["creation told", "creation is the first move"])
+def test_8_the_spans_of_every_kind_of_life_by_hand(is_dated: bool) -> None:
+    found = spans(filled(ALIVE, is_dated=is_dated))
+    for number, (name, (chain, hours)) in enumerate(LIVES.items()):
+        told = found.get(str(number), Counter())
+        outcome, closed = closed_hours(chain)
+        if hours is None:
+            assert (outcome, told.keys() - {"open"}) == ("open", set()), name
+            continue
+        is_open, was_closed, life = hours
+        assert (told["open"], closed, told["life"]) == (is_open * HOUR, was_closed, life * HOUR), name
+        assert ("cycle" in told, told["cycle"]) == (outcome == "won", life * HOUR if outcome == "won" else 0), name
+
+
+@settings(laws, max_examples=25)
+@example(ALIVE, True)
+@given(deals, st.booleans())
+def test_8_the_visits_of_a_closed_deal_and_its_time_closed_before_make_up_its_life(
+    given_deals: Deals, is_dated: bool
+) -> None:
+    """Exactly, to the microsecond (R17); of won and lost deals alike, and cycle_length has the same."""
+    found = spans(filled(given_deals, is_dated=is_dated))
+    for number, (chain, *_) in enumerate(given_deals):
+        told, (outcome, closed) = found.get(str(number), Counter()), closed_hours(chain)
+        if outcome == "open":
+            assert told.keys() <= {"open"}, "no close yet (R11)"
+            continue
+        assert told["open"] + closed * HOUR == told["life"]
+        if outcome == "won":
+            assert told["cycle"] == told["life"]
 
 
 @laws

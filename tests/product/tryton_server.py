@@ -49,9 +49,9 @@ class Server:
             states[str(id_)].append((instant(at), then["state"]))
         return {id_: [next(run) for _, run in groupby(told, key=lambda one: one[1])] for id_, told in states.items()}
 
-    def change(self, method: str, id_: int, *parameters: Any) -> None:
+    def change(self, method: str, id_: int, *parameters: Any, model: str = "sale.opportunity") -> None:
         """Press a button or write, and wait for the server's next whole second: that is what our windows end at."""
-        self.call("sale.opportunity", method, [id_], *parameters)
+        self.call(model, method, [id_], *parameters)
         changed = self._post_at
         while self._post_at <= changed:
             self.count("sale.opportunity", ["id", "<", 0])
