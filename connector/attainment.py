@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from connector import targets, workdays
 from connector.exact import decimal_text, minor_digits
-from connector.metrics.catalogue import CATALOGUE, Metric
+from connector.metrics.catalogue import CATALOGUE
 from connector.metrics.engine import Engine
+from connector.metrics.metric import Metric
 from connector.metrics.value import PLACES
 from connector.people import People, Person
 from connector.period import Period

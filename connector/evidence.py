@@ -13,7 +13,7 @@ from datetime import date
 from operator import attrgetter
 
 from connector.fx import Rate, Rates
-from connector.metrics.catalogue import Metric
+from connector.metrics.metric import Metric
 from connector.model import Member
 from connector.past import LAST, Past, Stages
 from connector.period import Calendar
@@ -27,8 +27,9 @@ EARLIEST, ALWAYS = 1900, -(2**63)
 class Cited:
     """A ledger row, and what it does for the member.
 
-    role: deal, lead (its version) · won, lost, entered, left, reached, advanced, held (a move) · amount, currency,
-    probability (what it was then) · earlier (the deal's version that had it) · rate (a rate that the source told).
+    role: deal, lead or another entity (its version) · won, lost, entered, left, reached, advanced, held (a move) ·
+    amount, currency, probability (what it was then) · earlier (the deal's version that had it) · rate (a rate that the
+    source told).
     """
 
     role: str
@@ -64,6 +65,7 @@ class Evidences:
         self.stages = Stages(known.all("stage"))
         records = {(member.source, member.id) for member in members}
         self._leads = known.versions("lead", records) if metric.record == "lead" else {}
+        self._others = known.versions(metric.entity, records) if metric.record not in {"deal", "lead"} else {}
         self._deals_of_leads = self._linked()
         deals = records if metric.record == "deal" else {key for keys in self._deals_of_leads.values() for key in keys}
         versions, moves = known.versions("deal", deals), known.facts("stage_transition", deals)
@@ -80,6 +82,8 @@ class Evidences:
         """The rows that make it count."""
         if self.metric.record == "lead":
             return Evidence(self._of_lead(member))
+        if self.metric.record != "deal":
+            return self._by_itself(member, self._others.get((member.source, member.id)))
         past = self._pasts[member.source, member.id]
         deal = _cited("deal", past.version)
         if self.metric.family == "stages":
@@ -90,10 +94,20 @@ class Evidences:
             cited = deal + _cited("held", held)
             return self._priced(cited, *self._worth_then(past, held, instant)) if _counts_money(member) \
                 else Evidence(cited)
+        if self.metric.family != "winning":
+            return self._by_itself(member, past.version)
         ending = past.ending()
         cited = deal + (_cited(self.stages.kind(ending), ending) if ending else [])
         return self._priced(cited, *self._worth_at_close(past, ending)) if ending and _counts_money(member) \
             else Evidence(cited)
+
+    def _by_itself(self, member: Member, row: Row | None) -> Evidence:
+        """A record by its version, with its own amount at the rate of its day."""
+        cited = _cited(self.metric.entity, row)
+        if row is None or member.amount is None or "amount" not in row:
+            return Evidence(cited)
+        instant = member.occurred_at or 0 if member.event_at is None else member.event_at
+        return self._priced(cited, self._worth(row["amount"], row["currency"], instant), [])
 
     # --- leads -------------------------------------------------------------------------------------------------------
 
@@ -111,7 +125,7 @@ class Evidences:
         """The lead and, for one that was won, the deal that was first and its win."""
         key = member.source, member.id
         cited = _cited("lead", self._leads.get(key))
-        if member.side == "denominator" or self.metric.kind != "R":
+        if member.side == "denominator" or not self.metric.id.endswith("_to_won"):
             return cited
         pasts = [self._pasts[deal] for deal in self._deals_of_leads.get(key, ())]
         endings = [(past.version, past.ending()) for past in pasts if past.version and self._counts(past.version)]

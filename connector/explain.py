@@ -53,8 +53,12 @@ def explain(
 
         provenance = Provenance(connection, reader)
         known = KnownRows(connection, value.as_of, asked.known_at)
-        evidences = Evidences(CATALOGUE[value.metric], members, known, asked.rates, here.calendar)
-        listed = [_member(member, evidences.of(member), evidences, provenance) for member in members]
+        terms = {metric: [member for member in members if (member.metric or value.metric) == metric]
+                 for metric in dict.fromkeys(member.metric or value.metric for member in members)}
+        evidences = {metric: Evidences(CATALOGUE[metric], own, known, asked.rates, here.calendar)
+                     for metric, own in terms.items()}
+        found = [(member, evidences[member.metric or value.metric]) for member in members]
+        listed = [_member(member, of_term.of(member), of_term, provenance) for member, of_term in found]
         pages = provenance.pages()
     redact = Redactor(lambda: here.config.secrets).text
     for request in (request for page in pages for request in page["requests"]):

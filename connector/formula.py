@@ -37,9 +37,11 @@ def in_numbers(value: KpiValue, members: Sequence[Member]) -> str:
     metric = CATALOGUE[value.metric]
     if value.status in _NO_NUMBER:
         return _NO_NUMBER[value.status]
-    if metric.kind == "R":
+    if metric.made_of and value.denominator is None:
+        left, result = "", value.value
+    elif metric.made_of or metric.kind == "R":
         left, result = _ratio(value, metric.adds_up), value.value
-    elif metric.kind == "D":
+    elif metric.is_duration:
         left, result = _days(value, members), value.value
     else:
         left, result = _sum(value, members), value.value

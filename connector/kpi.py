@@ -12,9 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from connector import attainment, fx, people
-from connector.attainment import Targets
-from connector.metrics.catalogue import CATALOGUE, Metric
+from connector.attainment import Held, Targets
+from connector.metrics import composed
+from connector.metrics.catalogue import CATALOGUE
+from connector.metrics.composed import Composition
 from connector.metrics.engine import Engine, Known
+from connector.metrics.metric import Metric
 from connector.metrics.question import DAY, EXTRA, NOBODY, Group, Question
 from connector.metrics.subjects import Subjects
 from connector.metrics.value import Numbers, numbers, unit
@@ -24,7 +27,7 @@ from connector.period import EVERY, Calendar, Period
 PER = ("person", "team", "owner", "pipeline", "company")
 """Whose number a KPI is."""
 
-_LONGEST_HORIZON = 36_500  # days
+_MOST = 36_500  # of days, or whatever a whole number of an option counts
 
 
 class Document(Protocol):
@@ -62,8 +65,7 @@ class KpiDefinition:
     def dimensions(self) -> tuple[str, ...]:
         """What the values are split by, with what the metric always splits by."""
         asked = (self.by,) if isinstance(self.by, str) else tuple(self.by)
-        always = CATALOGUE[self.metric].always_by
-        return tuple(dict.fromkeys([*([always] if always else []), *asked]))
+        return tuple(dict.fromkeys([*CATALOGUE[self.metric].always_by, *asked]))
 
     @property
     def filters(self) -> dict[str, tuple[str, ...]]:
@@ -111,9 +113,10 @@ def _option_fault(metric: Metric, name: str, word: str | int) -> str | None:
     if name not in metric.options:
         return f"options: {metric.id} has no option '{name}'; known: {', '.join(metric.options)}"
     words = metric.options[name]
-    if words is None:
-        is_days = re.fullmatch(r"[0-9]+", str(word)) and 0 < int(word) <= _LONGEST_HORIZON
-        return None if is_days else f"options.{name}: expected a whole number of days above 0"
+    if not isinstance(words, tuple):
+        is_whole = re.fullmatch(r"[0-9]+", str(word)) and 0 < int(word) <= _MOST
+        of_days = " of days" if words is None else ""
+        return None if is_whole else f"options.{name}: expected a whole number{of_days} above 0"
     return None if word in words else f"options.{name}: no '{word}'; known: {', '.join(words)}"
 
 
@@ -176,9 +179,8 @@ def with_members(
             computation = _Computation(given, definition, (period,))
             question = computation.question
             behind: dict[tuple[str, ...], list[Member]] = {}
-            cut = 2 + len(question.by)
-            for row in engine.members(question):
-                behind.setdefault(tuple(row[:cut]), []).extend(_members(question, row[cut:], currency))
+            for key, member in _behind(engine, question):
+                behind.setdefault(key, []).append(member)
             for value in computation.values():
                 words = (value.dimensions[name] for name in question.by)
                 own = behind.get((value.subject.kind, value.subject.key, *words), [])
@@ -195,15 +197,16 @@ def emptied(
     """
     kinds = {definition.per, "owner"} if definition.per == "person" else {definition.per}
     try:
-        every = calendar.parse(value.period).every
+        period = calendar.parse(value.period)
     except ValueError:  # the fiscal year was moved: the period has no such name any more
         return None
-    if (value.metric, every, {*value.dimensions}) != (definition.metric, definition.every, {*definition.dimensions}):
+    before, now = (value.metric, period.every, {*value.dimensions}), (definition.metric, definition.every)
+    if before != (*now, {*definition.dimensions}):
         return None
     if value.subject.kind not in kinds:
         return None
     question = _question(definition, ())
-    given, (unit_, currency_) = numbers(question, _EMPTY, currency), unit(question, currency)
+    given, (unit_, currency_) = _numbers(question, None, period, as_of, currency), unit(question, currency)
     return KpiValue(
         kpi=value.kpi, metric=value.metric, subject=value.subject, dimensions=value.dimensions, period=value.period,
         period_start=value.period_start, period_end=value.period_end, value=given.value, unit=unit_,
@@ -231,11 +234,7 @@ def _listed(
 ) -> list[Member]:
     question = _question(definition, (engine.calendar.parse(period),))
     wanted = (subject.kind, subject.key, *(dimensions.get(name, "") for name in question.by))
-    return [
-        member
-        for row in engine.members(question) if row[: len(wanted)] == wanted
-        for member in _members(question, row[len(wanted) :], engine.currency)
-    ]
+    return [member for key, member in _behind(engine, question) if key == wanted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +271,18 @@ def detail(
     return Detail(values, listed, rates(snapshot, currency))
 
 
+def _behind(engine: Engine, question: Question) -> Iterator[tuple[tuple[str, ...], Member]]:
+    """Every member of a question, with the kind and key of its subject and its dimensions."""
+    cut = 2 + len(question.by)
+    if not question.metric.made_of:
+        for row in engine.members(question):
+            yield from ((row[:cut], member) for member in _members(question, row[cut:], engine.currency))
+        return
+    for asked, term, row in composed.members(engine, question, CATALOGUE):
+        for member in _members(asked, row[cut:], engine.currency):
+            yield row[:cut], replace(member, side=term.side) if term.side else member
+
+
 def _members(question: Question, row: tuple[object, ...], currency: str) -> Iterator[Member]:
     is_numerator, is_denominator, source, id_, occurred_at, amount, share, duration, event_at, pipeline, stage = row
     for side, is_in in (("numerator", is_numerator), ("denominator", is_denominator)):
@@ -279,7 +290,7 @@ def _members(question: Question, row: tuple[object, ...], currency: str) -> Iter
             yield Member(
                 side, question.metric.entity, str(source), str(id_), occurred_at, amount,  # type: ignore[arg-type]
                 currency if amount is not None else None, share, duration,  # type: ignore[arg-type]  # ints of the SQL
-                event_at, str(pipeline), str(stage),  # type: ignore[arg-type]
+                event_at, str(pipeline), str(stage), question.metric.id,  # type: ignore[arg-type]
             )
 
 
@@ -316,7 +327,9 @@ def _periods(engine: Engine, definition: KpiDefinition, names: Sequence[str] | N
         return tuple(period for period in asked if period.every == definition.every)
     if definition.metric not in CATALOGUE or definition.every not in EVERY:
         return ()  # the definition is refused when it is asked
-    first = engine.first(CATALOGUE[definition.metric].family)
+    metric = CATALOGUE[definition.metric]
+    families = {CATALOGUE[term.metric].family for term in metric.made_of.values()} or {metric.family}
+    first = min(engine.first(family) for family in families)
     return tuple(engine.calendar.periods(definition.every, min(first, engine.known.as_of), engine.known.as_of))
 
 
@@ -341,7 +354,20 @@ def _wanted(engine: Engine, subject: str | Subject | None) -> set[tuple[str, str
 
 
 _Key = tuple[str, str, tuple[str, ...]]  # subject kind and key, dimensions
+_Sums = Group | dict[str, Group]  # those of a metric, or of each term of one that is made of others
 _EMPTY = Group(0, "", "", ())
+
+
+def _numbers(
+    question: Question, sums: _Sums | None, period: Period, as_of: int, currency: str, held: Held | None = None
+) -> Numbers:
+    """The numbers of one value; without sums those of an empty one."""
+    if not question.metric.made_of:
+        return numbers(question, sums if isinstance(sums, Group) else _EMPTY, currency)
+    given = sums if isinstance(sums, dict) else {}
+    terms = {name: given.get(name, _EMPTY) for name in question.metric.made_of}
+    target = held.exact if held else None
+    return composed.combined(question, Composition(terms, period, as_of, currency, question.options, target))
 
 
 class _Given:
@@ -366,7 +392,6 @@ class _Computation:
         self.question = _question(definition, periods)
         self.subjects = Subjects(engine, self.question)
         self.unit, self.currency = unit(self.question, engine.currency)
-        self.empty = numbers(self.question, _EMPTY, engine.currency)
         self.counts_money = self.question.counts_money
         self.cuts: dict[tuple[str, ...], tuple[Mapping[str, str], int]] = {}
         self.order: dict[tuple[str | None, str | None], int] = {}
@@ -376,9 +401,7 @@ class _Computation:
 
     def values(self) -> Iterator[KpiValue]:
         """Every value: of the groups that have members, and of those who have a value without."""
-        found: list[dict[_Key, Group]] = [{} for _ in self.question.periods]
-        for group in self.engine.groups(self.question):
-            found[group.period][group.kind, group.key, group.dimensions] = group
+        found = self._groups()
         shown: dict[tuple[str, str], set[tuple[str, ...]]] = {}
         for kind, key, dimensions in (key for groups in found for key in groups):
             shown.setdefault((kind, key), set()).add(dimensions)
@@ -390,6 +413,15 @@ class _Computation:
             keys |= {(kind, key, ()) for kind, key in self.given.targets.holders(self.definition.id, period)}
             dates = period.start_on.isoformat(), period.end_on.isoformat()
             yield from (self._value(period, dates, key, groups.get(key)) for key in sorted(keys, key=self._place))
+
+    def _groups(self) -> list[dict[_Key, _Sums]]:
+        """For each period the sums of every subject and combination of dimensions that has members."""
+        if self.question.metric.made_of:
+            return [dict(sums) for sums in composed.groups(self.engine, self.question, CATALOGUE)]
+        found: list[dict[_Key, _Sums]] = [{} for _ in self.question.periods]
+        for group in self.engine.groups(self.question):
+            found[group.period][group.kind, group.key, group.dimensions] = group
+        return found
 
     def _place(self, key: _Key) -> tuple[str, str, int, tuple[str, ...]]:
         """Subjects by name, stages in the order of their pipeline."""
@@ -404,30 +436,31 @@ class _Computation:
             found = self.cuts[words] = named, self.order.get(stage, len(self.order))
         return found
 
-    def _value(self, period: Period, dates: tuple[str, str], key: _Key, group: Group | None) -> KpiValue:
+    def _value(self, period: Period, dates: tuple[str, str], key: _Key, sums: _Sums | None) -> KpiValue:
         question, metric, as_of = self.question, self.question.metric, self.engine.known.as_of
         cut, _ = self._cut(key[2])
         status = self._status(key, cut)
+        held = self.given.targets.of(self.definition.id, period, key[:2])
         if status != "open" or (metric.kind == "S" and period.start > as_of):  # a stock of the future is not known
             given = Numbers(None)
         else:
-            given = self.empty if group is None else numbers(question, group, self.engine.currency)
-        group = group or _EMPTY
-        target, attained = self._target(period, key, given)
+            given = _numbers(question, sums, period, as_of, self.engine.currency, held)
+        target, attained = self._target(held, given)
+        parts = list(sums.values()) if isinstance(sums, dict) else [sums or _EMPTY]
         return KpiValue(
             kpi=self.definition.id, metric=metric.id, subject=self.subjects.named(*key[:2]), dimensions=cut,
             period=period.name, period_start=dates[0], period_end=dates[1],
             value=given.value, unit=self.unit, currency=self.currency, numerator=given.numerator,
             denominator=given.denominator, as_of=as_of, status=status,
-            left_out_amount=group.without_amount if self.counts_money else 0,
-            left_out_rate=group.without_rate if self.counts_money else 0,
-            left_out_duration=group.without_duration, interval=given.interval, open_share=given.open_share,
+            left_out_amount=sum(one.without_amount for one in parts) if self.counts_money else 0,
+            left_out_rate=sum(one.without_rate for one in parts) if self.counts_money else 0,
+            left_out_duration=sum(one.without_duration for one in parts),
+            interval=given.interval, open_share=given.open_share,
             options=question.options, catalogue_version=metric.version, target=target, attainment=attained,
         )
 
-    def _target(self, period: Period, key: _Key, shown: Numbers) -> tuple[str | None, str | None]:
+    def _target(self, held: Held | None, shown: Numbers) -> tuple[str | None, str | None]:
         """What is to be reached, and how far that value attains it."""
-        held = self.given.targets.of(self.definition.id, period, key[:2])
         if held is None:
             return None, None
         target = held.text(self.unit, self.currency)
@@ -445,7 +478,7 @@ class _Computation:
 
     def _touches(self, key: _Key, dimensions: Mapping[str, str]) -> bool:
         """Whether a record of a withheld pipeline could be in this value."""
-        if self.question.metric.id == "lead_volume" and not {"pipeline"} & {*self.question.where, *self.question.by}:
+        if not self.question.metric.is_staged and not {"pipeline"} & {*self.question.where, *self.question.by}:
             return False
         named = {**dimensions, **({"pipeline": key[1]} if key[0] == "pipeline" else {})}
         return any(

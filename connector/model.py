@@ -260,7 +260,8 @@ class Member:
 
     `amount` is base money in ten-thousandths after conversion, `share` millionths, `duration`
     microseconds. What only finds the rows behind it is not compared: when it happened (`occurred_at` is what puts it
-    into the period), and the vendor's ids of the stage it is about.
+    into the period), the vendor's ids of the stage it is about, and the metric it is a member of, which may be a term
+    of the value's.
     """
 
     side: str  # numerator | denominator
@@ -275,6 +276,7 @@ class Member:
     event_at: int | None = field(default=None, compare=False)
     pipeline: str = field(default="", compare=False)
     stage: str = field(default="", compare=False)
+    metric: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

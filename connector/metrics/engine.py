@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from connector.exact import minor_digits
 from connector.fx import Rate, fractions
+from connector.metrics.catalogue import FIRST, NEEDS, RAW
+from connector.metrics.metric import COUNTS, RECORD_DIMENSIONS, THERE, Raw
 from connector.metrics.question import Group, Question, grouped, listed
 from connector.model import MONEY_SCALE
 from connector.people import People, Stay, teams
@@ -30,41 +32,39 @@ if TYPE_CHECKING:
 _MEMORY, _MEMORY_OF_ROW = 192_000_000, 96  # bytes DuckDB may hold: at first, and of each row read if that is more
 _RAW_NAME = re.compile(r"\braw_\w+")
 _NEVER, _FOREVER = -(2**63) + 1, 2**63 - 1
-_PARSED: dict[str, list[duckdb.Statement]] = {}  # the .sql files of this process: parsing is a tenth of a small question
+_PARSED: dict[str, list[duckdb.Statement]] = {}  # the .sql files: to parse them is a tenth of a small computation
 
-_COUNTS = "coalesce(gone, '') = '' AND coalesce(merged_into, '') = '' AND (deleted_at IS NULL OR deleted_at > {as_of})"
 _RAW = {  # what is read of each ledger table, by the name it has in SQL
-    "raw_deal": (
+    **{
+        f"raw_{record}_extra": Raw(record, ("source", "id", "extra"), "coalesce(extra, '') <> ''")
+        for record in RECORD_DIMENSIONS
+    },
+    **RAW,
+    "raw_deal": Raw(
         "deal",
         ("source", "id", "created_at", "amount", "currency", "owner", "lead", "probability", "lost_reason", "type",
          "source_name"),
-        _COUNTS,
+        COUNTS,
     ),
-    "raw_deal_extra": ("deal", ("source", "id", "extra"), "coalesce(extra, '') <> ''"),
-    "raw_transition": (
+    "raw_transition": Raw(
         "stage_transition",
         ("source", "deal", "occurred_at", "sequence", "to_pipeline", "to_stage", "origin", "actor"),
-        "",
     ),
-    "raw_change": (
+    "raw_change": Raw(
         "deal_change", ("source", "deal", "field", "occurred_at", "sequence", "new"),
         "field IN ('owner', 'amount', 'currency', 'probability') AND occurred_at <= {as_of}",
     ),
-    "raw_deal_owner": ("deal_owner", ("deal", "owner", "share", "from_at"), "coalesce(gone, '') = ''"),
-    "raw_stage": (
-        "stage", ("source", "pipeline", "stage", "name", "position", "probability", "canonical", "archived"), "",
+    "raw_deal_owner": Raw("deal_owner", ("deal", "owner", "share", "from_at"), THERE),
+    "raw_stage": Raw(
+        "stage", ("source", "pipeline", "stage", "name", "position", "probability", "canonical", "archived")
     ),
-    "raw_pipeline": ("pipeline", ("source", "id", "name"), ""),
-    "raw_owner": ("owner", ("source", "id", "user", "email", "name", "gone"), ""),
-    "raw_lead": (
-        "lead", ("source", "id", "created_at", "owner", "deal", "reason", "source_name"),
-        f"{_COUNTS} AND created_at <= {{as_of}}",
-    ),
-    "raw_lead_extra": ("lead", ("source", "id", "extra"), "coalesce(extra, '') <> ''"),
+    "raw_pipeline": Raw("pipeline", ("source", "id", "name")),
+    "raw_owner": Raw("owner", ("source", "id", "user", "email", "name", "gone")),
 }
 _MEMBER = {  # the columns a metric's view may leave out, and what they are then
     "actor_no": "0", "owner_no": "0", "is_numerator": "FALSE", "is_denominator": "FALSE", "is_open": "FALSE",
-    "amount": "NULL::BIGINT", "left_out": "''", "duration": "NULL::BIGINT",
+    "amount": "NULL::BIGINT", "left_out": "''", "duration": "NULL::BIGINT", "stage_no": "NULL::INTEGER",
+    "word": "''",
 }
 
 
@@ -157,7 +157,7 @@ class Engine:
     def first(self, family: str) -> int:
         """The earliest instant anything of that family is told of; the as-of moment if nothing is."""
         self._family(family)
-        table, column = ("lead", "created_at") if family == "leads" else ("visit", "entered_at")
+        table, column = FIRST.get(family, ("visit", "entered_at"))
         found = self._rows(f"SELECT min({column}) FROM {table}")[0][0]
         return self.known.as_of if found is None else int(found)
 
@@ -214,6 +214,8 @@ class Engine:
     def _family(self, family: str) -> None:
         """Declare the views of a family of metrics, once."""
         if family not in self._loaded:
+            for needed in NEEDS.get(family, ()):
+                self._family(needed)
             self._script(family)
             self._loaded.add(family)
 
@@ -231,7 +233,8 @@ class Engine:
         self._place(question)
         if question.needs_extra:
             self._extra(question.metric.record)
-        self._set("horizon", question.horizon)
+        for name, value in question.variables.items():
+            self._set(name, value)
         view = f"member_{question.metric.id}"
         given = set(self._duck.view(view).columns)
         columns = ", ".join(name if name in given else f"{default} AS {name}" for name, default in _MEMBER.items())
@@ -239,7 +242,7 @@ class Engine:
         self._member_is, number = ("TABLE", "row_number() OVER ()") if question.credit == "split" else ("VIEW", "0")
         self._run(f"""
             CREATE {self._member_is} member AS
-            SELECT {number} AS member_no, period, record, stage_no, event_at, placed_at, {columns}
+            SELECT {number} AS member_no, period, record, event_at, placed_at, {columns}
             FROM (SELECT *, {question.placed_by} AS placed_at, period_of({question.placed_by}) AS period FROM {view})
             WHERE period IS NOT NULL AND {question.within_horizon}""")
 
@@ -290,7 +293,7 @@ class Engine:
 
     def _script(self, name: str) -> None:
         if name not in _PARSED:
-            script = resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
+            script = resources.files(__package__).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
             _PARSED[name] = self._duck.extract_statements(script)
         for statement in _PARSED[name]:
             self._do(statement, statement.query)
@@ -304,8 +307,8 @@ class Engine:
         self._patiently(lambda: self._stream(statement, raw[0]) if raw else self._duck.execute(statement))
 
     def _stream(self, statement: str | duckdb.Statement, raw: str) -> None:
-        table, columns, where = _RAW[raw]
-        with self.known.stream(table, columns, where.format(as_of=self.known.as_of)) as rows:
+        read = _RAW[raw]
+        with self.known.stream(read.table, read.columns, read.where.format(as_of=self.known.as_of)) as rows:
             self._duck.register(raw, rows)
             try:
                 self._read += sum(count for (count,) in self._duck.execute(statement).fetchall())

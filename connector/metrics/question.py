@@ -9,22 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from connector.metrics.catalogue import Metric
+from connector.metrics.metric import RECORD_DIMENSIONS, STAGE_DIMENSIONS, Metric
 from connector.period import Period
-
-STAGE_DIMENSIONS = ("pipeline", "stage", "canonical_stage")
-"""Dimensions of the stage a member is in; the others are of its record."""
 
 DAY = 86_400_000_000  # microseconds
 EXTRA = "extra."
 NOBODY = "none"
 """The key of the subject that has the members of no owner, team or pipeline."""
 
-_COLUMNS = {
-    "pipeline": "stage.pipeline", "stage": "stage.stage", "canonical_stage": "stage.canonical",
-    "type": "record.type", "source": "record.source_name",
-}
-_REASON = {"deal": "record.lost_reason", "lead": "record.reason"}
+_STAGE = {"pipeline": "stage.pipeline", "stage": "stage.stage", "canonical_stage": "stage.canonical"}
 _SUMS = {  # the sums of a Group: of what, over which members
     "share": ("share", "is_numerator"),
     "base_share": ("share", "is_denominator"),
@@ -32,6 +25,11 @@ _SUMS = {  # the sums of a Group: of what, over which members
     "base_amount": ("amount", "is_denominator"),
     "open_share": ("share", "is_denominator AND credited.is_open"),
 }
+_ADDED = "sum(credited.{of}) FILTER (credited.{side})", "coalesce(sum({name}), 0)"
+_DISTINCT = (  # of metrics that count records, each once
+    "list(DISTINCT credited.record) FILTER (credited.{side})",
+    "1000000 * coalesce(len(list_distinct(flatten(list({name})))), 0)",
+)
 _QUANTILES = {"median": (1, 2), "p90": (9, 10), "mean": (1, 2)}
 
 
@@ -56,7 +54,7 @@ class Question:
         """Which macro of credit.sql says whose the members are; none is asked where it makes no difference."""
         if self.per in {"company", "pipeline"} and not {"owner", "team"} & self.where.keys():
             return "whole"
-        return "own" if self.metric.record == "lead" else self.options["credit"]
+        return self.options["credit"] if self.metric.record == "deal" else "own"
 
     @property
     def used(self) -> set[str]:
@@ -66,7 +64,7 @@ class Question:
     @property
     def of_record(self) -> set[str]:
         """Those of them that the member's own record tells."""
-        return self.used - {*STAGE_DIMENSIONS, "owner", "team"}
+        return self.used - {*STAGE_DIMENSIONS, "owner", "team", self.metric.word}
 
     @property
     def needs_extra(self) -> bool:
@@ -77,6 +75,13 @@ class Question:
     def placed_by(self) -> str:
         """The column of a metric's view that puts a member into a period."""
         return "cohort_at" if self.options.get("count_by") == "cohort" else "event_at"
+
+    @property
+    def variables(self) -> dict[str, int | None]:
+        """The options that are whole numbers, as the SQL reads them; a horizon in microseconds."""
+        numbers = [name for name, words in self.metric.options.items() if not isinstance(words, tuple)]
+        given = {name: int(word) if (word := self.options.get(name)) else None for name in numbers}
+        return {**given, "horizon": self.horizon}
 
     @property
     def horizon(self) -> int | None:
@@ -134,12 +139,14 @@ class _From(NamedTuple):
         return f"FROM {' '.join(self.joins)} WHERE {' AND '.join(['TRUE', *self.conditions])}"
 
 
-def dimension(question: Question, name: str) -> tuple[str, list[Any]]:
-    """The SQL of one dimension (text, '' where there is none) and its parameters."""
+def dimension(question: Question, name: str, row: str) -> tuple[str, list[Any]]:
+    """The SQL of one dimension (text, '' where there is none) and its parameters; `row` is that of the member."""
     if name.startswith(EXTRA):
         path = '$."' + name.removeprefix(EXTRA).replace('"', '\\"') + '"'
         return "coalesce(json_extract_string(own.extra, ?), '')", [path]
-    column = _REASON[question.metric.record] if name == "reason" else _COLUMNS[name]
+    if name == question.metric.word:
+        return f"coalesce({row}.word, '')", []
+    column = _STAGE.get(name) or RECORD_DIMENSIONS[question.metric.record][name]
     return f"coalesce({column}, '')", []
 
 
@@ -152,16 +159,17 @@ def grouped(question: Question) -> tuple[str, list[Any]]:
     cells = _named(question, "cell")
     kind, key = _subject(question, "cell")
     cuts = {f"d{place}": name for place, name in enumerate(question.by)}
-    own = {alias: dimension(question, name) for alias, name in cuts.items() if name in question.of_record}
-    shown = {alias: alias if alias in own else dimension(question, name)[0] for alias, name in cuts.items()}
+    own = {alias: dimension(question, name, "credited") for alias, name in cuts.items() if name in question.of_record}
+    shown = {alias: alias if alias in own else dimension(question, name, "cell")[0] for alias, name in cuts.items()}
     by = [f"credited.{name}" for name in ("period", *_numbers(question))]
     by += [f"{sql} AS {alias}" for alias, (sql, _) in own.items()]
     named = ["period", f"{kind} AS kind", f"{key} AS key", *(f"{sql} AS {alias}" for alias, sql in shown.items())]
+    needed = _needed(question)
+    one, all_ = _DISTINCT if question.metric.distinct else _ADDED
     sums = {
-        name: f"sum(credited.{of}) FILTER (credited.{side}) AS {name}"
-        for name, (of, side) in _SUMS.items() if name in _needed(question)
+        name: one.format(of=of, side=side) + f" AS {name}" for name, (of, side) in _SUMS.items() if name in needed
     }
-    named += [f"coalesce(sum({name}), 0) AS {name}" if name in sums else f"0 AS {name}" for name in _SUMS]
+    named += [(all_.format(name=name) if name in needed else "0") + f" AS {name}" for name in _SUMS]
     left, left_again = _left_out(question)
     spans, spans_again, spread = _durations(question)
     cells.joins.insert(0, f"""(
@@ -185,7 +193,7 @@ def listed(question: Question) -> tuple[str, list[Any]]:
     members = _credited(question, with_record=True)
     names = _named(question, "credited")
     kind, key = _subject(question, "credited")
-    cuts = [dimension(question, name) for name in question.by]
+    cuts = [dimension(question, name, "credited") for name in question.by]
     named = "".join(f", {sql} AS d{place}" for place, (sql, _) in enumerate(cuts))
     both = _From(
         [*members.joins, *names.joins, "LEFT JOIN stage AS at_stage ON at_stage.stage_no = credited.stage_no"],
@@ -205,7 +213,7 @@ def listed(question: Question) -> tuple[str, list[Any]]:
 def _needed(question: Question) -> set[str]:
     """The sums that the metric's numbers are made of (`value.numbers`)."""
     metric = question.metric
-    if metric.kind == "D":
+    if metric.is_duration:
         return set()
     if metric.kind != "R":
         return {"amount"} if question.counts_money else {"share"}
@@ -216,7 +224,7 @@ def _needed(question: Question) -> set[str]:
 
 def _left_out(question: Question) -> tuple[str, str]:
     """The inner and outer columns that count records left out, each once; nothing where a metric leaves none out."""
-    leaves = ("amount", "rate") if question.metric.money else ("duration",) if question.metric.kind == "D" else ()
+    leaves = ("amount", "rate") if question.metric.money else ("duration",) if question.metric.is_duration else ()
     inner = (
         f", list(credited.record) FILTER (credited.left_out = '{reason}') AS without_{reason}" for reason in leaves
     )
@@ -230,7 +238,7 @@ def _left_out(question: Question) -> tuple[str, str]:
 
 def _durations(question: Question) -> tuple[str, str, str]:
     """The columns for durations, from the inside out; nothing is sorted where there are none."""
-    if question.metric.kind != "D":
+    if not question.metric.is_duration:
         return "", "", "0, 0, 0, 0"
     top, bottom = _QUANTILES[question.options["stat"]]
     rank = f"(len(spans) - 1) * {top} // {bottom}"
@@ -259,6 +267,7 @@ def _numbers(question: Question) -> list[str]:
         *(["owner_no"] if "owner" in used or question.per == "person" else []),
         *(["team"] if "team" in used else []),
         *(["stage_no"] if used & set(STAGE_DIMENSIONS) else []),
+        *(["word"] if question.metric.word in used else []),
     ]
 
 
@@ -279,7 +288,7 @@ def _credited(question: Question, *, with_record: bool = False) -> _From:
     if question.needs_extra:
         joins.append(f"LEFT JOIN {record}_extra AS own ON own.{record}_no = credited.record")
     for name in question.where.keys() & question.of_record:
-        sql, own = dimension(question, name)
+        sql, own = dimension(question, name, "credited")
         conditions.append(f"list_contains(?::VARCHAR[], {sql})")
         values += [list(question.where[name]), *own]
     return _From(joins, conditions, values)
@@ -298,6 +307,6 @@ def _named(question: Question, row: str) -> _From:
         conditions.append("subject.kind IS DISTINCT FROM 'ignored'")
     for name in question.where.keys() - question.of_record:
         filtered = {"owner": "holder.owner", "team": f"{row}.team"}
-        conditions.append(f"list_contains(?::VARCHAR[], {filtered.get(name) or dimension(question, name)[0]})")
+        conditions.append(f"list_contains(?::VARCHAR[], {filtered.get(name) or dimension(question, name, row)[0]})")
         values.append(list(question.where[name]))
     return _From(joins, conditions, values)

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
 from connector.metrics.engine import Engine, StageRow
-from connector.metrics.question import NOBODY, STAGE_DIMENSIONS, Question
+from connector.metrics.metric import STAGE_DIMENSIONS
+from connector.metrics.question import NOBODY, Question
 from connector.model import Subject
 from connector.people import Person, Stay
 from connector.period import Period
@@ -91,15 +92,27 @@ class Subjects:
 
     def _of_stages(self, pipeline: str) -> Iterator[tuple[str, ...]]:
         by, metric = self.question.by, self.question.metric
-        if not by:
-            yield ()
-        is_by_stage = metric.always_by == "stage" or metric.kind == "S" or by == ("pipeline",)
-        if not is_by_stage or not set(by) <= set(STAGE_DIMENSIONS):
+        words = self._words()
+        staged = tuple(name for name in by if name != metric.word)
+        if not staged:
+            yield from ((word,) if by else () for word in words)
+            return
+        is_by_stage = "stage" in metric.always_by or metric.kind == "S" or staged == ("pipeline",)
+        if not is_by_stage or not set(staged) <= set(STAGE_DIMENSIONS):
             return
         for stage in self._stages():
             counts = not stage.is_archived and (stage.kind == "open" or not metric.open_stages)
-            if by and counts and pipeline in {"", stage.pipeline}:
-                yield tuple(_of_stage(stage, name) for name in by)
+            if counts and pipeline in {"", stage.pipeline}:
+                for word in words:
+                    yield tuple(word if name == metric.word else _of_stage(stage, name) for name in by)
+
+    def _words(self) -> Sequence[str]:
+        """The words of the metric's own dimension that the question is about; one that stands for none otherwise."""
+        metric = self.question.metric
+        if metric.word not in self.question.by:
+            return ("",)
+        allowed = self.question.where.get(metric.word)
+        return [word for word in metric.words if allowed is None or word in allowed]
 
 
 def _of_stage(stage: StageRow, name: str) -> str:

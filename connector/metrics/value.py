@@ -13,6 +13,9 @@ from connector.metrics.question import DAY, Group, Question
 from connector.model import RATIO_SCALE
 
 PLACES = 6
+_PLAIN = {"0..1", "ratio", "days"}
+"""Units of what is made of money and is none."""
+_UNITS = {"days": DAY, "min": 60_000_000}  # microseconds
 _INTERVAL_FROM = 5  # below this denominator the counts speak for themselves (R16)
 _Z = Decimal("1.959963984540054")  # the normal quantile of a two-sided 95 % interval
 
@@ -29,20 +32,22 @@ class Numbers(NamedTuple):
 
 def numbers(question: Question, group: Group, currency: str) -> Numbers:
     """The value of one group by its metric's kind; an empty base gives "0" or None as the registry says."""
-    kind = question.metric.kind
-    if kind == "R":
-        return _ratio(question, group, currency)
-    if kind == "D":
+    if question.metric.is_duration:
         return _duration(question, group)
+    if question.metric.kind == "R":
+        return _ratio(question, group, currency)
     return Numbers(money_text(group.amount, currency) if question.counts_money else count_text(group.share))
 
 
 def unit(question: Question, currency: str) -> tuple[str, str | None]:
     """The unit of a question's values, and their currency if they are money."""
     declared = question.metric.unit
-    if declared == "0..1" or not question.metric.money:
+    if declared in _PLAIN or not question.metric.money:
         return declared, None
-    return ("money", currency) if question.counts_money else ("deals", None)
+    is_money = declared.startswith("money")
+    if question.counts_money:
+        return declared if is_money else "money", currency
+    return "deals" if is_money else declared, None
 
 
 def count_text(share: int) -> str:
@@ -64,7 +69,7 @@ def _ratio(question: Question, group: Group, currency: str) -> Numbers:
         _quotient(group.share, group.base_share),
         count_text(group.share),
         count_text(group.base_share),
-        wilson(group.share, group.base_share),
+        wilson(group.share, group.base_share) if metric.unit == "0..1" else None,
         _quotient(group.open_share, group.base_share) if metric.shows_open else None,
     )
 
@@ -77,17 +82,17 @@ def _quotient(top: int, bottom: int) -> str | None:
 
 def _duration(question: Question, group: Group) -> Numbers:
     """Mean, or a quantile by linear interpolation: rank 1 + (n - 1) p (R17)."""
-    count, stat = group.durations, question.options["stat"]
+    count, stat, whole = group.durations, question.options["stat"], _UNITS[question.metric.unit]
     if not count:
         return Numbers(None, None, "0")
     if stat == "mean":
         return Numbers(
-            decimal_text(group.total, count * DAY, PLACES), decimal_text(group.total, DAY, PLACES), str(count)
+            decimal_text(group.total, count * whole, PLACES), decimal_text(group.total, whole, PLACES), str(count)
         )
     parts = 2 if stat == "median" else 10
     beyond = (count - 1) * (1 if stat == "median" else 9) % parts
     between = group.low * parts + (group.high - group.low) * beyond
-    return Numbers(decimal_text(between, parts * DAY, PLACES), None, str(count))
+    return Numbers(decimal_text(between, parts * whole, PLACES), None, str(count))
 
 
 def wilson(share: int, base: int) -> tuple[str, str] | None:
