@@ -87,7 +87,7 @@ def _moves(here: Installation, writing: Writing, stamp: int) -> list[Move]:
 
 def _computed(snapshot: Snapshot) -> list[KpiDefinition]:
     told = snapshot.document("kpis")
-    made = [KpiDefinition(**one) for one in json.loads(told.content)] if told else []
+    made = [kpi.from_json(one) for one in json.loads(told.content)] if told else []
     return [one for one in made if not kpi.validate(one)]
 
 

@@ -17,7 +17,7 @@ from connector.adjusting import OPEN, SETTLED, Amounts
 from connector.attainment import attained
 from connector.errors import ConfigError, Fault
 from connector.kpi_store import Key
-from connector.metrics.catalogue import CATALOGUE
+from connector.metrics.catalogue import METRICS
 from connector.model import KpiValue, Member, canonical_json, iso
 from connector.period import Calendar
 from connector.store.store import Lease, Store, Writing
@@ -37,7 +37,7 @@ def moved(store: Store, restated: Mapping[Key, KpiValue], closed: frozen.Closed)
     for before, now in adjusting.of_closed(closed.values, restated, closed.holds):
         value = now or before
         if value is not None:
-            kind = CATALOGUE[value.metric].kind
+            kind = METRICS[value.metric].kind
             amount = adjusting.open_amount(before, now, kind, settled.get(value.key, ()))
             if amount is not None:
                 found[value.key] = amount
@@ -75,7 +75,7 @@ def propose(
             if row is not None:
                 writing.execute(delete(table).where(table.c.id == row.id))
             if not amount.is_nothing:
-                state = row.state if row is not None else adjusting.first_state(CATALOGUE[restated[key].metric].kind)
+                state = row.state if row is not None else adjusting.first_state(METRICS[restated[key].metric].kind)
                 made = _row(restated[key], amount, state, told[key], seals[key[4]], stamp)
                 writing.execute(insert(table).values({**made, "id": row.id if row is not None else _id(key, stamp)}))
     return len(changed)
@@ -86,7 +86,7 @@ def _row(
 ) -> dict[str, Any]:
     return {
         **dict(zip(_KEY, value.key, strict=True)), "subject_name": value.subject.name,
-        "kind": CATALOGUE[value.metric].kind, "seal": seal, "unit": value.unit, "currency": value.currency,
+        "kind": METRICS[value.metric].kind, "seal": seal, "unit": value.unit, "currency": value.currency,
         "value": _text(amount.value), "numerator": _text(amount.numerator), "denominator": _text(amount.denominator),
         "state": state, "causes": canonical_json(causes), "seen_at": stamp,
     }
@@ -216,7 +216,7 @@ def shown(store: Store, values: Sequence[KpiValue], *, payable: bool, as_of: int
         mine = sum((one.value or Decimal(0) for one in own.get(value.key, ())), Decimal(0))
         made = replace(value, adjustments=_text(mine)) if value.key in own else value
         if payable:
-            total = adjusting.payable(value, posted.get(value.key, ()), CATALOGUE[value.metric].kind)
+            total = adjusting.payable(value, posted.get(value.key, ()), METRICS[value.metric].kind)
             made = replace(made, value=_text(total), view="payable", attainment=_attained(value, total))
         found.append(made)
     return found
@@ -226,7 +226,7 @@ def _attained(value: KpiValue, total: Decimal | None) -> str | None:
     """How far what is paid attains the value's target: as it stands where nothing was posted to it."""
     if total is None or value.target is None or total == Decimal(value.value or 0):
         return value.attainment
-    return attained(CATALOGUE[value.metric], Fraction(total), Fraction(value.target))
+    return attained(METRICS[value.metric], Fraction(total), Fraction(value.target))
 
 
 def as_json(row: Row[Any]) -> dict[str, Any]:

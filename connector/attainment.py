@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from connector import targets, workdays
 from connector.exact import decimal_text, minor_digits
-from connector.metrics.catalogue import CATALOGUE
+from connector.metrics.catalogue import METRICS
 from connector.metrics.engine import Engine
 from connector.metrics.metric import Metric
 from connector.metrics.value import PLACES
@@ -102,7 +102,7 @@ class Targets:
         part = self._part(subject[1], period) if subject[0] == "person" else _WHOLE
         if part is None:
             return None
-        adds_up = "t" in CATALOGUE[self._kpis[kpi].metric].adds.split()
+        adds_up = "t" in METRICS[self._kpis[kpi].metric].adds.split()
         return Held(given, part) if adds_up else Held(given)
 
     def holders(self, kpi: str, period: Period) -> Iterator[_Subject]:
@@ -177,7 +177,7 @@ def known(snapshot: Snapshot, engine: Engine, definitions: Iterable[KpiDefinitio
 
     Of money only those in that currency. Raises ConfigError for a holidays file at fault.
     """
-    sound = {one.id: one for one in definitions if one.metric in CATALOGUE}
+    sound = {one.id: one for one in definitions if one.metric in METRICS}
     file, given = snapshot.document("targets"), list[Target]()
     if file is not None:
         then = json.loads(file.settings or "{}").get("currency", currency)
@@ -191,5 +191,5 @@ def known(snapshot: Snapshot, engine: Engine, definitions: Iterable[KpiDefinitio
 
 
 def _is_money(definition: KpiDefinition) -> bool:
-    metric = CATALOGUE[definition.metric]
+    metric = METRICS[definition.metric]
     return metric.money and metric.unit != "0..1" and definition.effective_options.get("measure", "value") == "value"

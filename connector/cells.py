@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime
+from decimal import Decimal
 from typing import TypeVar
 
+from connector import convert
 from connector.errors import Fault
+from connector.period import Calendar, Period
 from connector.tabular import Cell, Row
+
+MOST_DIGITS = 18
+"""Digits a number may have before its decimal mark, and after it."""
 
 T = TypeVar("T")
 
@@ -51,3 +57,40 @@ def day(value: Cell) -> date:
         except ValueError:
             pass
     raise ValueError(f"expected a date as YYYY-MM-DD, found {type(value).__name__}")
+
+
+def name(value: Cell) -> str:
+    """A name people gave: text, or a number as it is written."""
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise ValueError(f"expected a name, found {type(value).__name__}")
+    return str(value).strip()
+
+
+def number(value: Cell, decimal: str = ".") -> Decimal:
+    """An exact number of a size that can be computed with."""
+    return sized(convert.exact(value, decimal))
+
+
+def above_zero(value: Cell, decimal: str = ".") -> Decimal:
+    """Such a number above 0."""
+    found = number(value, decimal)
+    if found <= 0:
+        raise ValueError("expected a number above 0")
+    return found
+
+
+def sized(given: Decimal) -> Decimal:
+    """The number, if it is of such a size. Raises ValueError."""
+    exponent = given.as_tuple().exponent
+    if (given and given.adjusted() >= MOST_DIGITS) or not isinstance(exponent, int) or exponent < -MOST_DIGITS:
+        raise ValueError(f"expected a number of at most {MOST_DIGITS} digits before and after the decimal mark")
+    return given
+
+
+def period_of(value: Cell, calendar: Calendar) -> Period:
+    """A period by its name; a number is a year's, and a date a day's, as a table program may have made of it."""
+    if isinstance(value, datetime):
+        value = value.date()
+    if isinstance(value, bool) or not isinstance(value, str | int | date):
+        raise ValueError(f"expected a period, found {type(value).__name__}; {calendar.expected}")
+    return calendar.parse(value.isoformat() if isinstance(value, date) else str(value).strip())

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -22,12 +22,12 @@ from typing import Any, NamedTuple
 import structlog
 from sqlalchemy import Connection, func, select
 
-from connector import adjustments, completeness, files, frozen, journal, seal, workdays
+from connector import adjustments, completeness, files, frozen, journal, kpi, seal, workdays
 from connector.computation import Computation, run_apart
 from connector.config.beside import read_bytes, shown
 from connector.errors import ConfigError, Fault
 from connector.kpi import KpiDefinition
-from connector.metrics.catalogue import CATALOGUE
+from connector.metrics.catalogue import METRICS
 from connector.model import KpiValue, Member, canonical_json, iso, micros
 from connector.period import Period
 from connector.seal import Seal
@@ -130,12 +130,12 @@ class Closing:
     def _header(self, ripe: Sequence[KpiDefinition], waiting: Mapping[str, int | None]) -> dict[str, Any]:
         """What the seal says of itself beside its place in the chain: of what, by which rules, by whom."""
         known, calendar = self.computation, self.computation.calendar
-        definitions = canonical_json([asdict(one) for one in ripe])
+        definitions = canonical_json([kpi.as_json(one) for one in ripe])
         return {
             "format": seal.FORMAT, "period": self.period.name, "every": self.period.every,
             "period_start": self.period.start_on.isoformat(), "period_end": self.period.end_on.isoformat(),
             "timezone": str(calendar.zone), "fiscal_year_start": calendar.fiscal_year_start,
-            "currency": known.currency, "kpis": {one.id: CATALOGUE[one.metric].version for one in ripe},
+            "currency": known.currency, "kpis": {one.id: METRICS[one.metric].version for one in ripe},
             "waiting": {name: iso(at) for name, at in waiting.items()},
             "definitions": hashlib.sha256(definitions.encode()).hexdigest(), "actor": self.actor, "reason": self.reason,
         }

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from connector import adjustments, frozen, kpi, kpi_store, naming
+from connector import adjustments, frozen, kpi, kpi_store, naming, scores
 from connector.computation import Computation, gaps, people_of
 from connector.errors import Busy, ConfigError, Fault
 from connector.fx import Rates
@@ -168,7 +168,7 @@ def _as_defined(snapshot: Snapshot, definition: KpiDefinition) -> KpiDefinition:
     """The KPI as the config had it then; as it has it now, where that is not known or no longer possible."""
     told = snapshot.document("kpis")
     for one in json.loads(told.content) if told else ():
-        if one["id"] == definition.id and not kpi.validate(then := KpiDefinition(**one)):
+        if one["id"] == definition.id and not kpi.validate(then := kpi.from_json(one)):
             return then
     return definition
 
@@ -227,6 +227,8 @@ def _check_names(
 
 def _kinds(definition: KpiDefinition) -> tuple[str, ...]:
     """The kinds of subject a KPI has; who is no employee stays an owner."""
+    if scores.is_score(definition):
+        return scores.kinds(definition)
     return ("person", "owner") if definition.per == "person" else (definition.per,)
 
 

@@ -12,12 +12,17 @@ from dataclasses import dataclass
 from datetime import date
 from operator import attrgetter
 
+from connector.contacts import Contacts
+from connector.documents import Documents
 from connector.fx import Rate, Rates
 from connector.metrics.metric import Metric
 from connector.model import Member
 from connector.past import LAST, Past, Stages
 from connector.period import Calendar
 from connector.store.known import Key, KnownRows, Row
+
+_BY_THE_END = {"stage_outcomes", "stage_duration", "stage_skips", "stage_regress_rate"}
+"""Metrics of stages that also say how a visit ended."""
 
 EARLIEST, ALWAYS = 1900, -(2**63)
 """A day before that year stands for all time."""
@@ -28,6 +33,8 @@ class Cited:
     """A ledger row, and what it does for the member.
 
     role: deal, lead or another entity (its version) · won, lost, entered, left, reached, advanced, held (a move) ·
+    call, touch (the activity that called or first answered a lead) · sales_order, delivery_note, invoice, payment,
+    contract (what followed an order, or began or won a deal) ·
     amount, currency, probability (what it was then) · earlier (the deal's version that had it) · rate (a rate that the
     source told).
     """
@@ -66,6 +73,17 @@ class Evidences:
         records = {(member.source, member.id) for member in members}
         self._leads = known.versions("lead", records) if metric.record == "lead" else {}
         self._others = known.versions(metric.entity, records) if metric.record not in {"deal", "lead"} else {}
+        has_contacts = metric.record == "lead" and metric.family in {"activities", "response"}
+        self._contacts = Contacts(known, self._leads if has_contacts else ())
+        of_events = {
+            (row["source"], row["id"]) for row in known.all("pipeline")
+            if not row["gone"] and ((row["starts"] or "created") != "created" or row["won"])
+        }
+        self._by_events = {
+            (member.source, member.id) for member in members if (member.source, member.pipeline) in of_events
+        } if metric.record == "deal" else set()
+        has_documents = metric.family == "orders" and metric.kind in {"D", "R", "S"}
+        self._documents = Documents(known, metric.record, records if has_documents else self._by_events)
         self._deals_of_leads = self._linked()
         deals = records if metric.record == "deal" else {key for keys in self._deals_of_leads.values() for key in keys}
         versions, moves = known.versions("deal", deals), known.facts("stage_transition", deals)
@@ -84,30 +102,57 @@ class Evidences:
             return Evidence(self._of_lead(member))
         if self.metric.record != "deal":
             return self._by_itself(member, self._others.get((member.source, member.id)))
-        past = self._pasts[member.source, member.id]
+        return self._of_deal(self._pasts[member.source, member.id], member)
+
+    def _of_deal(self, past: Past, member: Member) -> Evidence:
+        """The deal, the moves that count, and its worth then: while it was open, or at its close."""
         deal = _cited("deal", past.version)
+        if (member.source, member.id) in self._by_events:
+            return self._of_event(past, member, deal)
         if self.metric.family == "stages":
             return Evidence(self._of_stage(past, member) + deal)
         instant = member.occurred_at or 0 if member.event_at is None else member.event_at
-        if self.metric.family == "pipeline":
+        if self.metric.id in {"pipeline_bridge", "expected_won_by_month"}:  # amounts that are of no single row
+            return Evidence(deal + _cited("held", past.held(instant)))
+        ending = past.ending()
+        is_at_close = ending is not None and ending["occurred_at"] == instant and self.metric.family == "forecast"
+        if self.metric.family in {"pipeline", "standing", "slipping", "forecast"} and not is_at_close:
             held = past.held(instant)
             cited = deal + _cited("held", held)
             return self._priced(cited, *self._worth_then(past, held, instant)) if _counts_money(member) \
                 else Evidence(cited)
-        if self.metric.family != "winning":
+        at_close = {"winning", "touches", "forecast", "bottleneck", "recycling", "customers"}
+        if self.metric.family not in at_close or self.metric.id == "retry_gap":
             return self._by_itself(member, past.version)
-        ending = past.ending()
         cited = deal + (_cited(self.stages.kind(ending), ending) if ending else [])
         return self._priced(cited, *self._worth_at_close(past, ending)) if ending and _counts_money(member) \
             else Evidence(cited)
 
+    def _of_event(self, past: Past, member: Member, deal: list[Cited]) -> Evidence:
+        """A deal of a pipeline that begins, or is won, at the event of a document: these documents, and its worth."""
+        cited = deal + self._behind(member)
+        instant = member.occurred_at or 0 if member.event_at is None else member.event_at
+        if not _counts_money(member) or self.metric.id in {"pipeline_bridge", "expected_won_by_month"}:
+            return Evidence(cited)
+        stage = {"source": member.source, "to_pipeline": member.pipeline, "to_stage": member.stage}
+        if self.stages.kind(stage) == "open":
+            return self._priced(cited, *self._worth_then(past, stage, instant))
+        return self._priced(cited, self._worth(past.value("amount"), past.value("currency"), instant), [])
+
     def _by_itself(self, member: Member, row: Row | None) -> Evidence:
-        """A record by its version, with its own amount at the rate of its day."""
-        cited = _cited(self.metric.entity, row)
-        if row is None or member.amount is None or "amount" not in row:
+        """A record by its version, with its own amount at the rate of its day, and the documents that followed it."""
+        cited = _cited(self.metric.entity, row) + self._behind(member)
+        if row is None or member.amount is None or "amount" not in row or self.metric.id == "receivables":
             return Evidence(cited)
         instant = member.occurred_at or 0 if member.event_at is None else member.event_at
-        return self._priced(cited, self._worth(row["amount"], row["currency"], instant), [])
+        amount = row["amount"]
+        if row.get("kind") == "credit_note" and amount:
+            amount = -abs(amount)
+        return self._priced(cited, self._worth(amount, row["currency"], instant), [])
+
+    def _behind(self, member: Member) -> list[Cited]:
+        """The documents that follow the member's record."""
+        return [Cited(row["entity"], row) for row in self._documents.of((member.source, member.id))]
 
     # --- leads -------------------------------------------------------------------------------------------------------
 
@@ -125,6 +170,11 @@ class Evidences:
         """The lead and, for one that was won, the deal that was first and its win."""
         key = member.source, member.id
         cited = _cited("lead", self._leads.get(key))
+        if self.metric.family == "activities":
+            return _cited("call", self._contacts.call(key, member.event_at)) + cited
+        if self.metric.family == "response":
+            is_touched = member.side == "numerator" or member.duration is not None
+            return cited + (_cited("touch", self._contacts.first_touch(key)) if is_touched else [])
         if member.side == "denominator" or not self.metric.id.endswith("_to_won"):
             return cited
         pasts = [self._pasts[deal] for deal in self._deals_of_leads.get(key, ())]
@@ -143,15 +193,25 @@ class Evidences:
     # --- stages ------------------------------------------------------------------------------------------------------
 
     def _of_stage(self, past: Past, member: Member) -> list[Cited]:
-        """The move that began the visit; of a completed one also, and first, the move that ended it."""
+        """The move that began the visit; of one whose end counts also, and first, the move that ended it."""
         if self.metric.id == "stage_conversion":
             return self._advance(past, member)
+        stage, at = (member.pipeline, member.stage), member.event_at or 0
         lasted = (member.duration or 0) if self.metric.kind == "D" else 0
-        place = past.begun((member.pipeline, member.stage), (member.event_at or 0) - lasted)
-        if place is None:
-            return []
-        entered, left = past.visits[place], past.visits[place + 1 : place + 2]
-        return [Cited("left", move) for move in left if self.metric.kind == "D"] + [Cited("entered", entered)]
+        begun = past.begun(stage, at - lasted)
+        if self.metric.id in {"stage_skips", "stage_regress_rate"}:
+            places = [place for place in past.of_stage(stage) if past.left_at(place) == at]
+        elif begun is None and lasted:  # several visits of the deal, added up
+            places = [place for place in past.of_stage(stage) if (past.left_at(place) or at + 1) <= at]
+        else:
+            places = [] if begun is None else [begun]
+        cited: list[Cited] = []
+        for place in places:
+            left = past.visits[place + 1 : place + 2] if self.metric.id in _BY_THE_END else []
+            cited += [Cited("left", move) for move in left] + [Cited("entered", past.visits[place])]
+        if self.metric.id == "stage_to_won" and member.side == "numerator":
+            cited += _cited("won", past.won_in(member.pipeline))
+        return cited
 
     def _advance(self, past: Past, member: Member) -> list[Cited]:
         """The move that first reached the stage and, for one that got further, the move that did."""

@@ -8,20 +8,23 @@ The object is the one of design.md section 8; what is beside it there:
 | `members[].rows` | every ledger row that makes the member count, the one it is named by first |
 | `members[].own` | the record's own amount, and the rate (and probability) that made the counted amount of it |
 | `pages` | each page cited: when it was read and the requests that got it |
+| `members[].part` | of a score: weight, the weight it counts with, level, and what that is made of |
+| `elapsed`, `colour` | of OKR: the share of the period that had passed; green, amber or red |
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from fractions import Fraction
 from typing import Any
 
-from connector import computing, formula
+from connector import computing, formula, okrs, weighing
 from connector.evidence import Cited, Evidence, Evidences
 from connector.exact import decimal_text, money_text
 from connector.metrics.catalogue import CATALOGUE
-from connector.metrics.value import PLACES, count_text
-from connector.model import RATIO_SCALE, Member, iso
+from connector.metrics.value import PLACES, count_text, length_text
+from connector.model import RATIO_SCALE, KpiValue, Member, iso
 from connector.ports import Source
 from connector.provenance import Provenance
 from connector.redaction import Redactor
@@ -53,19 +56,43 @@ def explain(
 
         provenance = Provenance(connection, reader)
         known = KnownRows(connection, value.as_of, asked.known_at)
-        terms = {metric: [member for member in members if (member.metric or value.metric) == metric]
-                 for metric in dict.fromkeys(member.metric or value.metric for member in members)}
+        counted = [member for member in members if member.told is None]  # those of a score are no rows
+        terms = {metric: [member for member in counted if (member.metric or value.metric) == metric]
+                 for metric in dict.fromkeys(member.metric or value.metric for member in counted)}
         evidences = {metric: Evidences(CATALOGUE[metric], own, known, asked.rates, here.calendar)
                      for metric, own in terms.items()}
-        found = [(member, evidences[member.metric or value.metric]) for member in members]
+        found = [(member, evidences[member.metric or value.metric]) for member in counted]
         listed = [_member(member, of_term.of(member), of_term, provenance) for member, of_term in found]
+        listed += [_part(member) for member in members if member.told is not None]
         pages = provenance.pages()
     redact = Redactor(lambda: here.config.secrets).text
     for request in (request for page in pages for request in page["requests"]):
         request["url"] = redact(request["url"])
     return {
         **value.as_json(), "formula": formula.in_words(value), "formula_numbers": formula.in_numbers(value, members),
-        "members": listed, "pages": pages,
+        "members": listed, "pages": pages, **_standing(here, value),
+    }
+
+
+def _standing(here: Installation, value: KpiValue) -> dict[str, Any]:
+    """Of OKR: how much of the period had passed, and of an objective its colour."""
+    if value.metric not in (okrs.OBJECTIVE, okrs.KEY_RESULT):
+        return {}
+    period = here.calendar.parse(value.period)
+    passed = min(max(Fraction(value.as_of - period.start, period.end - period.start), Fraction(0)), Fraction(1))
+    colour = okrs.colour(value.value, value.options or {}) if value.metric == okrs.OBJECTIVE else None
+    return {"elapsed": weighing.text(passed), **({"colour": colour} if colour else {})}
+
+
+def _part(member: Member) -> dict[str, Any]:
+    """A part of a score: what it is, its share of the score, and in `part` what it is made of."""
+    nothing = dict.fromkeys(
+        ("name", "occurred_at", "seen_at", "amount", "currency", "duration", "own", "page", "record_index", "mapping",
+         "without_page"),
+    )
+    return {
+        "side": member.side, "entity": member.entity, "source": member.source, "id": member.id, **nothing,
+        "share": count_text(member.share or 0), "rows": [], "part": dict(member.told or {}),
     }
 
 
@@ -79,7 +106,7 @@ def _member(member: Member, evidence: Evidence, evidences: Evidences, provenance
         "amount": None if member.amount is None or member.currency is None
         else money_text(member.amount, member.currency),
         "currency": member.currency, "share": None if member.share is None else count_text(member.share),
-        "duration": None if member.duration is None else formula.days(member.duration),
+        "duration": None if member.duration is None else length_text(member.duration, evidences.metric.unit),
         "own": _own(evidence, evidences.rates.base), "rows": rows,
         **{name: first.get(name) for name in ("page", "record_index", "mapping", "without_page")},
     }

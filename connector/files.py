@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from connector import convert, journal, ledger, mapping, pipelines, rules
+from connector import ask, convert, journal, kpi, ledger, mapping, okrs, pipelines, rules, scores
 from connector.config import beside
-from connector.config.beside import TargetsFile, read_bytes, shown
+from connector.config.beside import ScoreFile, TargetsFile, read_bytes, shown
 from connector.errors import ConfigError, Fault
 from connector.mapping import Mapping as SourceMapping
 from connector.model import canonical_json
@@ -32,15 +32,29 @@ def checked(here: Installation) -> dict[str, SourceMapping]:
         kpis = {one.id: one for one in config.kpis}
         targets = TargetsFile(config.targets, config.targets_decimal, kpis, here.calendar)
     faults += beside.tables(
-        config.people, config.fx, config.holidays, config.currency, config.fx_decimal, targets
+        config.people, config.fx, config.holidays, config.currency, config.fx_decimal, targets, _scores(here)
     )
     if faults:
         raise ConfigError(faults)
     return found
 
 
+def _scores(here: Installation) -> list[ScoreFile]:
+    """The okrs and ask files with what they are judged by."""
+    config = here.config
+    every = {one.metric: one.every for one in config.kpis}
+    kpis = {one.id: one for one in config.kpis if not scores.is_score(one)}
+    found = []
+    if config.okrs is not None:
+        of_okrs = every[okrs.OBJECTIVE]
+        found.append(ScoreFile("okrs", config.okrs, of_okrs, config.okrs_decimal, here.calendar, kpis))
+    if config.ask is not None:
+        found.append(ScoreFile("ask", config.ask, every[ask.METRIC], config.ask_decimal, here.calendar))
+    return found
+
+
 def register(here: Installation) -> None:
-    """Keep the people, rates, holidays, targets and KPIs as they are from now on."""
+    """Keep the people, rates, holidays, targets, okrs, ratings and KPIs as they are from now on."""
     config = here.config
     _put_rules(here)
     _put_table(here, "people", config.people, {})
@@ -48,7 +62,10 @@ def register(here: Installation) -> None:
     _put_table(here, "holidays", config.holidays, {})
     meant = {"decimal": config.targets_decimal, "fiscal_year_start": config.fiscal_year_start}
     _put_table(here, "targets", config.targets, {"currency": config.currency, **meant})
-    defined = canonical_json([_plain(one) for one in config.kpis])
+    year = {"fiscal_year_start": config.fiscal_year_start}
+    _put_table(here, "okrs", config.okrs, {"decimal": config.okrs_decimal, **year})
+    _put_table(here, "ask", config.ask, {"decimal": config.ask_decimal, **year})
+    defined = canonical_json([kpi.as_json(one) for one in config.kpis])
     journal.put_file(
         here.store, "kpis", "", version=_hash(defined), path=config.file, content=defined.encode(), settings={}
     )
@@ -81,11 +98,6 @@ def _put_table(here: Installation, kind: str, path: Path | None, settings: Mappi
 def _cells(cells: Mapping[str, Any]) -> dict[str, str]:
     """The cells that say something, as text."""
     return {name: str(value) for name, value in cells.items() if value is not None}
-
-
-def _plain(definition: Any) -> dict[str, Any]:
-    """A KPI definition as JSON-able data."""
-    return {name: getattr(definition, name) for name in definition.__dataclass_fields__}
 
 
 def _hash(text: str) -> str:

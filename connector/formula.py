@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from connector.exact import decimal_text, money_text
-from connector.metrics.catalogue import CATALOGUE
-from connector.metrics.value import PLACES, count_text
+from connector.exact import money_text
+from connector.metrics.catalogue import METRICS
+from connector.metrics.value import count_text, length_text
 from connector.model import KpiValue, Member
 
-DAY = 86_400_000_000  # microseconds
 _WORDS = {
     "measure": {"value": "sum of the amounts", "count": "number"},
     "stat": {"median": "median", "mean": "mean", "p90": "90th percentile"},
@@ -29,25 +28,39 @@ _WRITTEN_OUT = 6  # addends; of more the three largest stand for all
 def in_words(value: KpiValue) -> str:
     """The formula of the value's metric, with the options it was computed with."""
     chosen = {name: words[(value.options or {}).get(name, next(iter(words)))] for name, words in _WORDS.items()}
-    return CATALOGUE[value.metric].formula.format(**chosen)
+    return METRICS[value.metric].formula.format(**chosen)
 
 
 def in_numbers(value: KpiValue, members: Sequence[Member]) -> str:
     """The formula with its numbers written out, and what it gives."""
-    metric = CATALOGUE[value.metric]
+    metric = METRICS[value.metric]
     if value.status in _NO_NUMBER:
         return _NO_NUMBER[value.status]
-    if metric.made_of and value.denominator is None:
+    if metric.kind == "P":
+        left, result = _weighed(value, members), value.value
+    elif metric.made_of and value.denominator is None:
         left, result = "", value.value
-    elif metric.made_of or metric.kind == "R":
+    elif metric.is_survival:
+        left = f"{value.denominator or '0'} deals, {value.open_share or '0'} of them open"
+        result = value.value if value.denominator in {None, "0"} else value.value or "not reached"
+    elif metric.made_of or (metric.kind == "R" and not metric.is_median):
         left, result = _ratio(value, metric.adds_up), value.value
-    elif metric.is_duration:
-        left, result = _days(value, members), value.value
+    elif metric.is_duration or metric.is_median:
+        left, result = _ordered(value, members), value.value
     else:
         left, result = _sum(value, members), value.value
     if result is None:
         return f"{left}: no data" if left else "no data"
     return result if left in {"", result} else f"{left} = {result}"
+
+
+def _weighed(value: KpiValue, members: Sequence[Member]) -> str:
+    """Each part's level by the weight it counts with."""
+    told = [member.told for member in members if member.told is not None and member.side == "numerator"]
+    if value.value is None or (len(told) == 1 and told[0]["spread_weight"] == "1.000000"):
+        return ""
+    parts = [f"{one['spread_weight']} × {one['level']}" for one in told]
+    return " + ".join(parts) if len(parts) <= _WRITTEN_OUT else f"{' + '.join(parts[:3])} + … ({len(parts)} in all)"
 
 
 def _ratio(value: KpiValue, adds_up: bool) -> str:
@@ -75,23 +88,24 @@ def _sum(value: KpiValue, members: Sequence[Member]) -> str:
     return f"{' + '.join(parts[:3])} + … ({len(parts):,} in all)"
 
 
-def _days(value: KpiValue, members: Sequence[Member]) -> str:
+def _ordered(value: KpiValue, members: Sequence[Member]) -> str:
     """The sum by the number; or the value at the statistic's place in the order, between two where it falls there."""
-    spans = sorted(member.duration for member in members if member.duration is not None)
-    stat = (value.options or {})["stat"]
+    currency, unit = value.currency, METRICS[value.metric].unit
+    told = [member.duration if currency is None else member.amount for member in members]
+    spans = sorted(one for one in told if one is not None)
+    stat = (value.options or {}).get("stat", "median")
     if not spans:
         return ""
+
+    def shown(number: int) -> str:
+        return length_text(number, unit) if currency is None else money_text(number, currency)
+
     if stat == "mean":
-        return f"{days(sum(spans))} / {len(spans)}"
+        return f"{shown(sum(spans))} / {len(spans)}"
     top, bottom = (1, 2) if stat == "median" else (9, 10)
     place, beyond = divmod((len(spans) - 1) * top, bottom)
     if not beyond:
         return f"number {place + 1} of {len(spans)} in order"
-    low, high = days(spans[place]), days(spans[place + 1])
+    low, high = shown(spans[place]), shown(spans[place + 1])
     between = f"numbers {place + 1} and {place + 2} of {len(spans)} in order"
     return f"{between}: {low} + {Decimal(beyond) / bottom} × ({high} − {low})"
-
-
-def days(duration: int) -> str:
-    """Microseconds as days with six places."""
-    return decimal_text(duration, DAY, PLACES)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Protocol
 
-from connector import attainment, fx, people
+from connector import attainment, fx, people, scorecards, scores
 from connector.attainment import Held, Targets
 from connector.metrics import composed
-from connector.metrics.catalogue import CATALOGUE
+from connector.metrics.catalogue import CATALOGUE, METRICS
 from connector.metrics.composed import Composition
 from connector.metrics.engine import Engine, Known
 from connector.metrics.metric import Metric
@@ -50,7 +50,10 @@ class Snapshot(Known, Protocol):
 
 @dataclass(frozen=True)
 class KpiDefinition:
-    """One entry of the config's `kpis`. `by` may be one name, a filter one word; options are words or numbers."""
+    """One entry of the config's `kpis`. `by` may be one name, a filter one word; options are words or numbers.
+
+    A score (`scores`) is one too: `rules` say how it is made, as plain JSON, and `parts` which KPIs it may be made of.
+    """
 
     id: str
     metric: str
@@ -60,12 +63,14 @@ class KpiDefinition:
     where: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     options: Mapping[str, str | int] = field(default_factory=dict)
     push: Sequence[str] = ()
+    rules: Mapping[str, Any] = field(default_factory=dict)
+    parts: Sequence[KpiDefinition] = ()
 
     @property
     def dimensions(self) -> tuple[str, ...]:
         """What the values are split by, with what the metric always splits by."""
         asked = (self.by,) if isinstance(self.by, str) else tuple(self.by)
-        return tuple(dict.fromkeys([*CATALOGUE[self.metric].always_by, *asked]))
+        return tuple(dict.fromkeys([*METRICS[self.metric].always_by, *asked]))
 
     @property
     def filters(self) -> dict[str, tuple[str, ...]]:
@@ -75,22 +80,40 @@ class KpiDefinition:
     @property
     def effective_options(self) -> dict[str, str]:
         """The options given, over the metric's defaults."""
-        return {**CATALOGUE[self.metric].default_options, **{name: str(word) for name, word in self.options.items()}}
+        return {**METRICS[self.metric].default_options, **{name: str(word) for name, word in self.options.items()}}
 
     def matures_at(self, period: Period) -> int | None:
         """The instant from which the period's value no longer grows by itself, and can be frozen.
 
-        Its end; of a cohort its horizon later, and never (None) without one.
+        Its end; of a cohort its horizon later, and never (None) without one. A scorecard waits for all its KPIs.
         """
-        if not CATALOGUE[self.metric].is_cohort(self.effective_options):
+        if self.metric == scorecards.METRIC:
+            matures = [one.matures_at(period) for one in self.parts]
+            known = [at for at in matures if at is not None]
+            return max([period.end, *known]) if len(known) == len(matures) else None
+        if not METRICS[self.metric].is_cohort(self.effective_options):
             return period.end
         days = self.options.get("horizon")
         return period.end + int(days) * DAY if days else None
 
 
+def as_json(definition: KpiDefinition) -> dict[str, Any]:
+    """A definition as plain data; what only scores have stands in it only of them."""
+    return {name: one for name, one in asdict(definition).items() if one or name not in ("rules", "parts")} | (
+        {"parts": [as_json(one) for one in definition.parts]} if definition.parts else {}
+    )
+
+
+def from_json(told: Mapping[str, Any]) -> KpiDefinition:
+    """The definition that was written so."""
+    return KpiDefinition(**{**told, "parts": tuple(from_json(one) for one in told.get("parts", ()))})
+
+
 def validate(definition: KpiDefinition) -> list[str]:
     """What is wrong with a definition, each as `key: what is wrong, what is known`; empty if nothing is."""
     metric = CATALOGUE.get(definition.metric)
+    if scores.is_score(definition):
+        return _score_faults(definition)
     if metric is None:
         return [f"metric: no metric '{definition.metric}'; known: {', '.join(sorted(CATALOGUE))}"]
     faults = [
@@ -107,6 +130,14 @@ def validate(definition: KpiDefinition) -> list[str]:
     if not faults and "horizon" in definition.options and not metric.is_cohort(definition.effective_options):
         faults.append("options.horizon: is of a cohort, expected count_by: cohort beside it")
     return faults
+
+
+def _score_faults(definition: KpiDefinition) -> list[str]:
+    """A score is made by a key of its own, which checks it; what is asked with options is not."""
+    key = {scorecards.METRIC: "scorecards", "ask_score": "ask"}.get(definition.metric, "okrs")
+    if not definition.rules:
+        return [f"metric: {definition.metric} has a key of its own in the config, {key}; expected another metric"]
+    return [f"options: {definition.metric} has no option {name!r}; known: none" for name in definition.options]
 
 
 def _option_fault(metric: Metric, name: str, word: str | int) -> str | None:
@@ -143,7 +174,7 @@ def compute(
     """
     definitions = list(definitions)
     with _engine(snapshot, calendar, currency) as engine:
-        given = _Given(engine, attainment.known(snapshot, engine, definitions, currency), withheld, unknown)
+        given = _Given(snapshot, engine, definitions, withheld, unknown)
         return _values(given, definitions, periods, subject, basis)
 
 
@@ -155,7 +186,7 @@ def _values(
     return [
         value if basis == value.basis else replace(value, basis=basis)
         for definition in definitions
-        for value in _Computation(given, definition, _periods(given.engine, definition, periods)).values()
+        for value in given.values(definition, periods)
         if wanted is None or (value.subject.kind, value.subject.key) in wanted
     ]
 
@@ -174,8 +205,11 @@ def with_members(
     found: list[tuple[KpiValue, list[Member]]] = []
     definitions = list(definitions)
     with _engine(snapshot, calendar, currency) as engine:
-        given = _Given(engine, attainment.known(snapshot, engine, definitions, currency), withheld, unknown)
+        given = _Given(snapshot, engine, definitions, withheld, unknown)
         for definition in definitions:
+            if scores.is_score(definition):
+                found += given.scores.of(definition, [period.name] if definition.every == period.every else [])
+                continue
             computation = _Computation(given, definition, (period,))
             question = computation.question
             behind: dict[tuple[str, ...], list[Member]] = {}
@@ -195,7 +229,9 @@ def emptied(
 
     None where the definition no longer has such a value at all: another metric, grain, dimensions or length of period.
     """
+    is_score = scores.is_score(definition)
     kinds = {definition.per, "owner"} if definition.per == "person" else {definition.per}
+    kinds |= set(scores.kinds(definition)) if is_score else set()
     try:
         period = calendar.parse(value.period)
     except ValueError:  # the fiscal year was moved: the period has no such name any more
@@ -205,6 +241,11 @@ def emptied(
         return None
     if value.subject.kind not in kinds:
         return None
+    if is_score:
+        return replace(
+            value, value=None, as_of=as_of, status="open", target=None, attainment=None,
+            options=scores.options(definition), catalogue_version=METRICS[definition.metric].version,
+        )
     question = _question(definition, ())
     given, (unit_, currency_) = _numbers(question, None, period, as_of, currency), unit(question, currency)
     return KpiValue(
@@ -226,12 +267,19 @@ def members(
 ) -> list[Member]:
     """The rows behind one value, in order of time; a row in numerator and denominator is there twice."""
     with _engine(snapshot, calendar, currency) as engine:
-        return _listed(engine, definition, subject, period, dimensions or {})
+        given = _Given(snapshot, engine, [definition], (), ())
+        return _listed(given, definition, subject, period, dimensions or {})
 
 
 def _listed(
-    engine: Engine, definition: KpiDefinition, subject: Subject, period: str, dimensions: Mapping[str, str]
+    given: _Given, definition: KpiDefinition, subject: Subject, period: str, dimensions: Mapping[str, str]
 ) -> list[Member]:
+    if scores.is_score(definition):
+        for value, made_of in given.scores.of(definition, [period]):
+            if value.subject == subject and value.dimensions == dimensions:
+                return made_of
+        return []
+    engine = given.engine
     question = _question(definition, (engine.calendar.parse(period),))
     wanted = (subject.kind, subject.key, *(dimensions.get(name, "") for name in question.by))
     return [member for key, member in _behind(engine, question) if key == wanted]
@@ -261,13 +309,13 @@ def detail(
 ) -> Detail:
     """`compute` for one KPI and period, only the parts that have these `dimensions`, and `members`, in one reading."""
     with _engine(snapshot, calendar, currency) as engine:
-        given = _Given(engine, attainment.known(snapshot, engine, [definition], currency), withheld, unknown)
+        given = _Given(snapshot, engine, [definition], withheld, unknown)
         values = [
             value for value in _values(given, [definition], [period], subject, basis)
             if all(value.dimensions.get(name) == word for name, word in (dimensions or {}).items())
         ]
         one = values[0] if len(values) == 1 else None
-        listed = _listed(engine, definition, one.subject, one.period, one.dimensions) if one else []
+        listed = _listed(given, definition, one.subject, one.period, one.dimensions) if one else []
     return Detail(values, listed, rates(snapshot, currency))
 
 
@@ -373,14 +421,36 @@ def _numbers(
 class _Given:
     """What every KPI of a question is computed with: the engine, the targets, and what is known not to be known.
 
+    The scores too, and the values they are made of.
+
     `withheld`: the stages of withheld pipelines; `unknown`: sources not read as a whole yet (None: all).
     """
 
     def __init__(
-        self, engine: Engine, targets: Targets, withheld: Collection[tuple[str, str]], unknown: Collection[str] | None,
+        self, snapshot: Snapshot, engine: Engine, definitions: Sequence[KpiDefinition],
+        withheld: Collection[tuple[str, str]], unknown: Collection[str] | None,
     ) -> None:
-        self.engine, self.targets, self.unknown = engine, targets, unknown
+        self.engine, self.unknown = engine, unknown
+        self._parts = {part.id for one in definitions for part in one.parts}
+        of_scores = (part for one in definitions for part in one.parts)
+        every = {one.id: one for one in (*of_scores, *definitions)}
+        self.targets: Targets = attainment.known(snapshot, engine, every.values(), engine.currency)
         self.withheld = _withheld_stages(engine, withheld)
+        self.scores = scores.Scores(snapshot, engine, self.targets, self.values)
+        self._known: dict[str, tuple[KpiDefinition, Sequence[str] | None, list[KpiValue]]] = {}
+
+    def values(self, definition: KpiDefinition, names: Sequence[str] | None) -> list[KpiValue]:
+        """The values of a KPI, of these periods or of all; those that scores are made of are computed once."""
+        definition_, names_, known = self._known.get(definition.id, (None, (), []))
+        if definition_ == definition and (names_ is None or names_ == names):
+            return known if names_ == names or names is None else [one for one in known if one.period in names]
+        if scores.is_score(definition):
+            found = [value for value, _ in self.scores.of(definition, names)]
+        else:
+            found = list(_Computation(self, definition, _periods(self.engine, definition, names)).values())
+        if definition.id in self._parts:
+            self._known[definition.id] = definition, names, found
+        return found
 
 
 class _Computation:
@@ -464,7 +534,7 @@ class _Computation:
         if held is None:
             return None, None
         target = held.text(self.unit, self.currency)
-        if shown.value is None:
+        if shown.value is None or self.question.metric.takes_target:
             return target, None
         value = attainment.exact(shown.value, shown.numerator, shown.denominator)
         return target, attainment.attained(self.question.metric, value, held.exact)

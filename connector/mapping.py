@@ -492,7 +492,7 @@ def _check_entry(faults: Faults, place: Place, entity: Entity, fields: dict[str,
         if name not in fields:
             faults.add((*place, "fields"), f"{entity.name} needs {name}")
     if entity.name in ("stage", "pipeline"):
-        for name in ("name", "order", "canonical"):
+        for name in ("name", "order", "canonical", "recycle", "starts", "won"):
             if name in fields:
                 faults.add((*place, "fields", name), "the pipelines: section decides it; leave it out here")
 

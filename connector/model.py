@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -173,7 +174,7 @@ ENTITIES: Mapping[str, Entity] = dict(
             currency="text",
         ),
         _entity("fx_rate", key=("currency", "valid_from_on"), currency="text", valid_from_on="day", rate="number"),
-        _entity("pipeline", name="text"),
+        _entity("pipeline", name="text", recycle="text", starts="text", won="text"),
         _entity(
             "stage", key=("pipeline", "stage"), pipeline="text", stage="text", name="text", order="integer",
             probability="ratio", canonical="text", archived="flag",
@@ -225,12 +226,19 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """One pipeline as the mapping has it; `id` is the vendor's, `name` the user's."""
+    """One pipeline as the mapping has it; `id` is the vendor's, `name` the user's.
+
+    `starts`, `won`: the event (`entity.field`) at which a deal begins, or is won; `created` and '' are its creation and
+    its won stage. `recycle`: how many days after a loss for that reason a deal is due for a retry, None = never; empty:
+    the rule of the metrics.
+    """
 
     id: str
     name: str
     stages: tuple[Stage, ...]
     starts: str = "created"
+    won: str = ""
+    recycle: Mapping[str, int | None] = field(default_factory=dict, hash=False)
     _by_id: Mapping[str, Stage] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -261,7 +269,7 @@ class Member:
     `amount` is base money in ten-thousandths after conversion, `share` millionths, `duration`
     microseconds. What only finds the rows behind it is not compared: when it happened (`occurred_at` is what puts it
     into the period), the vendor's ids of the stage it is about, and the metric it is a member of, which may be a term
-    of the value's.
+    of the value's. A member of a score is no row: `told` is what it is made of, as plain JSON.
     """
 
     side: str  # numerator | denominator
@@ -277,6 +285,7 @@ class Member:
     pipeline: str = field(default="", compare=False)
     stage: str = field(default="", compare=False)
     metric: str = field(default="", compare=False)
+    told: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

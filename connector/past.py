@@ -87,6 +87,23 @@ class Past:
             None,
         )
 
+    def of_stage(self, stage: tuple[str, str]) -> list[int]:
+        """The places among the visits of those of that stage."""
+        return [place for place, move in enumerate(self.visits) if stage_of(move) == stage]
+
+    def left_at(self, place: int) -> int | None:
+        """When that visit ended; None for the last one."""
+        return int(self.visits[place + 1]["occurred_at"]) if place + 1 < len(self.visits) else None
+
+    def won_in(self, pipeline: str) -> Row | None:
+        """The last move that won the deal in a pipeline; into another won stage is none."""
+        kinds = ["", *(self.stages.kind(move) for move in self.visits)]
+        won = [
+            move for move, kind, before in zip(self.visits, kinds[1:], kinds, strict=False)
+            if kind == "won" != before and move["to_pipeline"] == pipeline
+        ]
+        return won[-1] if won else None
+
     def value(self, column: str) -> Any:
         """What the deal's own version has."""
         return self.version and self.version[column]

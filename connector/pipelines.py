@@ -6,14 +6,20 @@ A stage that is not listed is never guessed: the record is set aside and its pip
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from connector.errors import MappingError
-from connector.model import RATIO_SCALE, Canonical, Entry, Pipeline, Stage, Value
+from connector.model import RATIO_SCALE, Canonical, Entry, Pipeline, Stage, Value, stored_json
 from connector.rules import Faults, Place
+from connector.schedule import parse_duration
 
-_PIPELINE_KEYS = ("name", "stages", "starts")
+_PIPELINE_KEYS = ("name", "stages", "starts", "won", "recycle")
+_EVENTS = (
+    "sales_order.ordered_at", "delivery_note.delivered_at", "invoice.invoiced_at", "payment.paid_at",
+    "contract.signed_at",
+)
 _STAGE_KEYS = ("to", "name", "probability", "archived")
 
 
@@ -61,7 +67,14 @@ def rows(pipelines: Mapping[str, Pipeline]) -> list[Entry]:
     """The pipeline and stage rows that a mapping file itself makes."""
     made: list[Entry] = []
     for pipeline in pipelines.values():
-        made.append(Entry("pipeline", pipeline.id, {"name": pipeline.name}))
+        named: dict[str, Value] = {"name": pipeline.name}
+        if pipeline.recycle:
+            named["recycle"] = stored_json(pipeline.recycle)
+        if pipeline.starts != "created":
+            named["starts"] = pipeline.starts
+        if pipeline.won:
+            named["won"] = pipeline.won
+        made.append(Entry("pipeline", pipeline.id, named))
         for stage in pipeline.stages:
             fields: dict[str, Value] = {
                 "pipeline": pipeline.id,
@@ -94,12 +107,17 @@ def read(faults: Faults, given: Any) -> dict[str, Pipeline]:
             faults.quote(place)  # and read on, for the faults below it
         if isinstance(spec, dict):
             faults.unknown(place, spec, _PIPELINE_KEYS, "a pipeline")
-            if spec.get("starts", "created") != "created":
-                faults.add((*place, "starts"), "expected created")
+            for event, words in (("starts", ("created", *_EVENTS)), ("won", _EVENTS)):
+                if event in spec and spec[event] not in words:
+                    faults.add((*place, event), f"expected one of {', '.join(words)}")
         if not isinstance(spec, dict) or not isinstance(spec.get("stages"), dict):
             faults.add(place, 'expected {name: yours, stages: {"vendor stage id": canonical stage}}')
         else:
-            found[key] = Pipeline(key, str(spec.get("name", key)), _stages(faults, place, spec["stages"]))
+            found[key] = Pipeline(
+                key, str(spec.get("name", key)), _stages(faults, place, spec["stages"]),
+                starts=str(spec.get("starts", "created")), won=str(spec.get("won", "")),
+                recycle=_recycle(faults, (*place, "recycle"), spec.get("recycle")),
+            )
     names = [pipeline.name for pipeline in found.values()]
     for key, pipeline in found.items():
         if names.count(pipeline.name) > 1:
@@ -146,6 +164,36 @@ def _stages(faults: Faults, place: Place, given: dict[Any, Any]) -> tuple[Stage,
     return tuple(made)
 
 
+def _recycle(faults: Faults, place: Place, given: Any) -> dict[str, int | None]:
+    """The days from a loss to a retry by reason; None is never."""
+    if given is None:
+        return {}
+    if not isinstance(given, dict) or "default" not in given:
+        faults.add(place, "expected {default: 90d, your lost reason: 180d, another: never}")
+        return {}
+    found: dict[str, int | None] = {}
+    for reason, wait in given.items():
+        there: Place = (*place, reason)
+        if not isinstance(reason, str):
+            faults.quote(there)
+        elif reason.strip().lower() in found:
+            faults.add(there, "the same reason twice; capital letters make no difference")
+        else:
+            found[reason.strip().lower()] = None if wait == "never" else _days(faults, there, wait)
+    return found
+
+
+def _days(faults: Faults, place: Place, given: Any) -> int | None:
+    try:
+        length = parse_duration(given if isinstance(given, str) else "")
+    except ValueError:
+        length = timedelta.max
+    if length % timedelta(days=1):
+        faults.add(place, "expected whole days such as 90d, or never")
+        return None
+    return length.days
+
+
 def _probability(faults: Faults, place: Place, given: Any) -> int | None:
     if given is None:
         return None
@@ -156,7 +204,7 @@ def _probability(faults: Faults, place: Place, given: Any) -> int | None:
 
 
 _FILLED = {
-    "pipeline": ("name",),
+    "pipeline": ("name", "recycle", "starts", "won"),
     "stage": ("pipeline", "stage", "name", "position", "canonical", "probability", "archived"),
 }
 

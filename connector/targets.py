@@ -16,24 +16,21 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from connector import convert
-from connector.cells import code, read, required
+from connector.cells import code, number, period_of, read, required, sized
 from connector.errors import ConfigError, Fault
 from connector.exact import NO_CURRENCY
-from connector.metrics.catalogue import CATALOGUE
+from connector.metrics.catalogue import METRICS
 from connector.period import Calendar, Period
 from connector.tabular import Cell, Row, columns, read_table
 
 if TYPE_CHECKING:
     from connector.kpi import KpiDefinition
     from connector.people import People
-
-MOST_DIGITS = 18
-"""Digits a target may have before its decimal mark, and after it."""
 
 _LONG = ("period", "target")
 _FORMS = "expected kpi, subject, period and target, or kpi, subject and a column for each period, such as 2026-10"
@@ -97,7 +94,7 @@ def told(rows: Iterable[Mapping[str, str]], kpis: Definitions, calendar: Calenda
         if definition is None or definition.dimensions or not row["subject"] or not row["target"]:
             continue
         try:
-            period, amount = calendar.parse(row["period"]), _plain(Decimal(row["target"]))
+            period, amount = calendar.parse(row["period"]), sized(Decimal(row["target"]))
         except (ValueError, ArithmeticError):
             continue
         if period.every == definition.every and row["currency"] in ("", currency):
@@ -198,12 +195,7 @@ class _Reading:
             yield from self._wide.items()
 
     def _period(self, value: Cell) -> Period:
-        """A period by its name; a number is a year's, and a date a day's, as a table program may have made of it."""
-        if isinstance(value, datetime):
-            value = value.date()
-        if isinstance(value, bool) or not isinstance(value, str | int | date):
-            raise ValueError(f"expected a period, found {type(value).__name__}; {self.calendar.expected}")
-        return self.calendar.parse(value.isoformat() if isinstance(value, date) else str(value).strip())
+        return period_of(value, self.calendar)
 
     def _in_currency(self, value: Cell) -> str:
         found = convert.currency(value)
@@ -212,10 +204,10 @@ class _Reading:
         return found
 
     def _amount(self, definition: KpiDefinition | None) -> Callable[[Cell], Decimal]:
-        is_share = definition is not None and CATALOGUE[definition.metric].unit == "0..1"
+        is_share = definition is not None and METRICS[definition.metric].unit == "0..1"
 
         def amount(value: Cell) -> Decimal:
-            found = _plain(convert.exact(value, self.decimal))
+            found = number(value, self.decimal)
             if found < 0:
                 raise ValueError("expected 0 or more")
             if is_share and found > 1:
@@ -241,11 +233,3 @@ class _Reading:
         else:
             self._lines[key] = row.number
             self.found.append(target)
-
-
-def _plain(number: Decimal) -> Decimal:
-    """The number, if it is of a size a target may have. Raises ValueError."""
-    exponent = number.as_tuple().exponent
-    if (number and number.adjusted() >= MOST_DIGITS) or not isinstance(exponent, int) or exponent < -MOST_DIGITS:
-        raise ValueError(f"expected a number of at most {MOST_DIGITS} digits before and after the decimal mark")
-    return number

@@ -37,5 +37,5 @@ def test_the_readme_names_the_two_commands_and_every_documentation_page() -> Non
 def test_every_metric_is_documented() -> None:
     from connector.metrics import catalogue
 
-    text = (ROOT / "docs/kpis.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/metrics.md").read_text(encoding="utf-8")
     assert [name for name in catalogue.CATALOGUE if f"`{name}`" not in text] == []

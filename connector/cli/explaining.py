@@ -67,13 +67,15 @@ def _lines(value: Mapping[str, Any], most: int | None) -> Iterator[str]:
     yield f"  {value['formula_numbers']}"
     if value["target"] is not None:
         yield f"  {_target(value)}"
+    if "elapsed" in value:
+        yield f"  {_pace(value)}"
     pages = {page["page"]: page for page in value["pages"]}
     members = _merged(value["members"])
     yield ""
     yield f"{len(members):,} members" if len(members) != 1 else "1 member"
     for number, (sides, member) in enumerate(members[:most], 1):
         yield ""
-        yield f"{number}. {_headline(member, sides, value)}"
+        yield f"{number}. {_part(member) if 'part' in member else _headline(member, sides, value)}"
         yield from (f"   {text}" for text in _rows(member, pages))
     if most is not None and len(members) > most:
         yield ""
@@ -105,6 +107,25 @@ def _target(value: Mapping[str, Any]) -> str:
     return f"target {said}, attainment {percent(value['attainment']) or '–'}"
 
 
+def _pace(value: Mapping[str, Any]) -> str:
+    """`amber; 62.0 % of the period has passed`."""
+    from connector.cli.kpis import percent
+
+    passed = f"{percent(value['elapsed'])} of the period has passed"
+    return f"{value['colour']}; {passed}" if "colour" in value else passed
+
+
+def _part(member: _Member) -> str:
+    """`kpi won_value · weight 0.600000 · spread weight 1.000000 · level 0.950000 · attainment 0.950000 · …`."""
+    said = [" ".join(filter(None, [member["entity"].replace("_", " "), member["source"], member["id"]]))]
+    for name, told in member["part"].items():
+        if isinstance(told, list):
+            said += [", ".join(f"{key} {'–' if one is None else one}" for key, one in item.items()) for item in told]
+        elif told is not None:
+            said.append(f"{name.replace('_', ' ')} {told}")
+    return " · ".join(said)
+
+
 def _unit(value: Mapping[str, Any]) -> str:
     unit: str = value["currency"] or ("" if value["unit"] == "0..1" else value["unit"])
     return unit
@@ -127,7 +148,7 @@ def _size(member: _Member, field: str) -> Decimal:
 def _headline(member: _Member, sides: Sequence[str], value: Mapping[str, Any]) -> str:
     from connector.cli.tables import when
 
-    kind = "lead" if member["entity"] == "lead" else "deal"
+    kind = "deal" if member["entity"] == "stage_transition" else member["entity"].replace("_", " ")
     said = [f"{kind} {member['source']}:{member['id']}"]
     if member["name"]:
         said[0] += f" {member['name']!r}"
@@ -137,7 +158,7 @@ def _headline(member: _Member, sides: Sequence[str], value: Mapping[str, Any]) -
     if member["amount"] is not None:
         said.append(f"{Decimal(member['amount']):,} {member['currency']}{_conversion(member)}")
     if member["duration"] is not None:
-        said.append(f"{Decimal(member['duration']):,.2f} days")
+        said.append(f"{Decimal(member['duration']):,.2f} {value['unit']}")
     return " · ".join(said)
 
 

@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from connector.cli.tables import table, when
-from connector.metrics.catalogue import CATALOGUE
+from connector.metrics.catalogue import METRICS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,7 +45,7 @@ def tables(console: Console, values: Sequence[Kpi]) -> None:
 def _title(kpi: str, period: str, value: Kpi) -> str:
     unit = value["currency"] or {"0..1": "percent"}.get(value["unit"], value["unit"])
     as_of = " · frozen" if value.get("view") == "frozen" else f", as of {when(value['as_of'])}"
-    usual = CATALOGUE[value["metric"]].default_options if value["metric"] in CATALOGUE else {}
+    usual = METRICS[value["metric"]].default_options if value["metric"] in METRICS else {}
     chosen = ", ".join(f"{name} {said}" for name, said in value["options"].items() if usual.get(name) != said)
     return f"{kpi} · {period} · {unit}{f' · {chosen}' if chosen else ''}{as_of}"
 

@@ -19,8 +19,9 @@ from pydantic import BaseModel, ValidationError
 from connector import document
 from connector.config import adapters
 from connector.config import faults as key_faults
-from connector.config.beside import Beside, TargetsFile
+from connector.config.beside import Beside, ScoreFile, TargetsFile
 from connector.config.keys import ConfigKeys, DestinationKeys, KpiKeys, SourceKeys
+from connector.config.scores import ScoreReader
 from connector.config.secrets import secrets
 from connector.config.values import name_fault
 from connector.document import Document
@@ -73,6 +74,7 @@ class Config:
     """A config without faults. Paths are absolute, the guards are 0..1.
 
     `auto_accept_below`: of adjustments in the reporting currency; None: a person decides each.
+    `kpis`: with the scores, which are made of the others, `okrs` and `ask`.
     `close`: by length of period, the working day after it on which it closes by itself; empty: by hand only.
     `store` and `secrets` hold credentials and are not in the repr; `document` is the file as written (with `${…}`).
     """
@@ -96,6 +98,10 @@ class Config:
     auto_accept_below: Decimal | None
     sources: Mapping[str, SourceConfig]
     destinations: Mapping[str, DestinationConfig]
+    okrs: Path | None
+    okrs_decimal: str
+    ask: Path | None
+    ask_decimal: str
     kpis: tuple[KpiDefinition, ...]
     secrets: frozenset[str] = field(repr=False)
     document: Document = field(repr=False)
@@ -116,7 +122,7 @@ def load(path: str, environment: Mapping[str, str] | None = None) -> Config:
     filled = document.substitute(
         written, os.environ if environment is None else environment, lambda name: (folder / name).read_text("utf-8")
     )
-    reader = _Reader(filled.document, folder, filled.faults)
+    reader = Reader(filled.document, folder, filled.faults)
     reader.faults += [*written.faults, *(written.quote_it(place) for place in written.unquoted())]
     config = reader.config(written, filled.filled)
     if config is None:
@@ -129,7 +135,7 @@ Model = TypeVar("Model", bound=BaseModel)
 Port = TypeVar("Port", Source, Destination)
 
 
-class _Reader:
+class Reader:
     """Reads one document, collecting faults. A method that found one gives None."""
 
     def __init__(self, read: Document, folder: Path, unfilled: list[Fault]) -> None:
@@ -152,16 +158,20 @@ class _Reader:
         for name in sources.keys() & destinations.keys():
             self.fault(("destinations", name), "is a source's name too, expected another: commands take either")
         kpis = self.kpis(list(destinations))
+        kpis += ScoreReader(self, kpis, list(destinations)).definitions(sound)
         store = self.store(data.get("store", ConfigKeys.model_fields["store"].default))
         people = self.file(("people",))
         targets = self.file(("targets", "file") if isinstance(data.get("targets"), dict) else ("targets",))
         fx = self.file(("fx", "file"))
         holidays = self.file(("holidays",))
+        okrs = self.file(("okrs", "file") if isinstance(data.get("okrs"), dict) else ("okrs",))
+        ask = self.file(("ask", "file") if isinstance(data.get("ask"), dict) else ("ask",))
         self.beside.sources, self.beside.people, self.beside.fx = list(sources), people, fx
         self.beside.holidays = holidays
         if sound:
             self.beside.currency, self.beside.decimal = sound.currency, sound.fx.decimal if sound.fx else "."
             self.beside.targets = self.targets(targets, sound, kpis)
+            self.beside.scores = self.scores(okrs, ask, sound, kpis)
         if self.faults or keys is None:
             return None
         made_sources = {name: made for name, made in sources.items() if made}
@@ -176,7 +186,9 @@ class _Reader:
             close=keys.close.model_dump(exclude_none=True), guard_shrink=keys.guard.shrink,
             guard_shift=keys.guard.shift, auto_accept_below=keys.adjustments.auto_accept_below,
             sources=made_sources,
-            destinations=made_destinations, kpis=tuple(kpis), document=written,
+            destinations=made_destinations,
+            okrs=okrs, okrs_decimal=keys.okrs.decimal if keys.okrs else ".",
+            ask=ask, ask_decimal=keys.ask.decimal if keys.ask else ".", kpis=tuple(kpis), document=written,
             secrets=secrets(filled, settings, store),
         )
 
@@ -259,11 +271,7 @@ class _Reader:
 
         given = self.document.get(place)
         whole = self.model(KpiKeys, given, place)
-        pushed = self.document.get((*place, "push"))
-        for index, name in enumerate(pushed if isinstance(pushed, list) else ()):
-            if isinstance(name, str) and name not in destinations:
-                at = (*place, "push", index)
-                self.faults.append(key_faults.unknown_name(self.document, at, name, destinations, "destination"))
+        self.pushed(place, destinations)
         keys = whole or self.sound(KpiKeys, given, {"id": "unnamed"})
         if keys is None:
             return None
@@ -275,6 +283,14 @@ class _Reader:
             key, _, message = fault.partition(": ")
             self.fault((*place, *key.split(".")), message)
         return made if whole else None
+
+    def pushed(self, place: Place, destinations: list[str]) -> None:
+        """Note the destinations of a `push` that there are none of."""
+        pushed = self.document.get((*place, "push"))
+        for index, name in enumerate(pushed if isinstance(pushed, list) else ()):
+            if isinstance(name, str) and name not in destinations:
+                at = (*place, "push", index)
+                self.faults.append(key_faults.unknown_name(self.document, at, name, destinations, "destination"))
 
     def store(self, given: Any) -> str:
         """The store's address; a SQLite file's path made absolute."""
@@ -299,16 +315,42 @@ class _Reader:
 
     def targets(self, path: Path | None, sound: ConfigKeys, made: list[KpiDefinition]) -> TargetsFile | None:
         """The targets file, unless what it is judged by is at fault; of KPIs at fault the targets are not judged."""
+        kpis = self.judged(made)
+        if path is None or kpis is None:
+            return None
+        cards = self.document.get(("scorecards",))
+        at_fault = [self.document.get(("scorecards", number, "id")) for number in range(len(cards))] \
+            if isinstance(cards, list) else []
+        kpis = {**dict.fromkeys(name for name in at_fault if isinstance(name, str)), **kpis}
+        decimal = sound.targets.decimal if sound.targets else "."
+        return TargetsFile(path, decimal, kpis, Calendar(fiscal_year_start=sound.fiscal_year_start))
+
+    def scores(
+        self, okrs: Path | None, ask: Path | None, sound: ConfigKeys, made: list[KpiDefinition]
+    ) -> list[ScoreFile]:
+        """The okrs and ask files, unless what they are judged by is at fault."""
+        from connector.scores import is_score
+
+        kpis, calendar = self.judged(made), Calendar(fiscal_year_start=sound.fiscal_year_start)
+        if kpis is None:
+            return []
+        of_ledger = {name: one for name, one in kpis.items() if one is None or not is_score(one)}
+        found = []
+        if okrs and sound.okrs:
+            found.append(ScoreFile("okrs", okrs, sound.okrs.every, sound.okrs.decimal, calendar, of_ledger))
+        if ask and sound.ask:
+            found.append(ScoreFile("ask", ask, sound.ask.every, sound.ask.decimal, calendar))
+        return found
+
+    def judged(self, made: list[KpiDefinition]) -> dict[str, KpiDefinition | None] | None:
+        """The KPIs by which tables are judged, None for each at fault; nothing where periods cannot be told."""
         from connector import kpi
 
         listed = self.document.get(("kpis",)) or []
-        unsure = any(fault.key == "fiscal_year_start" for fault in self.faults) or not isinstance(listed, list)
-        if path is None or unsure:
+        if any(fault.key == "fiscal_year_start" for fault in self.faults) or not isinstance(listed, list):
             return None
         kpis = dict.fromkeys(self.document.get(("kpis", number, "id")) for number in range(len(listed)))
-        kpis |= {one.id: one for one in made if not kpi.validate(one)}
-        decimal = sound.targets.decimal if sound.targets else "."
-        return TargetsFile(path, decimal, kpis, Calendar(fiscal_year_start=sound.fiscal_year_start))
+        return kpis | {one.id: one for one in made if not kpi.validate(one)}
 
     def names(self, key: str) -> list[str]:
         """The names under `sources` or `destinations`; those that are no text are reported as such elsewhere."""

@@ -1,11 +1,12 @@
-"""The files a config names beside it: mappings, people, exchange rates, holidays, targets. Their faults are told also
-where the config itself has some, so that whoever sets up corrects everything in one go."""
+"""The files a config names beside it: mappings, people, exchange rates, holidays, targets, okrs, ask. Their faults are
+told also where the config itself has some, so that whoever sets up corrects everything in one go."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,6 +17,7 @@ from connector.period import Calendar
 
 if TYPE_CHECKING:
     from connector.kpi import KpiDefinition
+    from connector.people import People
 
 T = TypeVar("T")
 
@@ -30,6 +32,27 @@ class TargetsFile:
     calendar: Calendar
 
 
+@dataclass(frozen=True, slots=True)
+class ScoreFile:
+    """The `okrs` or `ask` file, and what it is judged by; `kpis` as in TargetsFile, of okrs only."""
+
+    kind: str
+    path: Path
+    every: str
+    decimal: str
+    calendar: Calendar
+    kpis: Mapping[str, KpiDefinition | None] = field(default_factory=dict)
+
+    def parse(self, content: bytes, name: str, staff: People | None) -> None:
+        """Raises ConfigError with its faults."""
+        from connector import ask, okr_table
+
+        if self.kind == "ask":
+            ask.parse(content, name, self.every, self.calendar, self.decimal, staff)
+        else:
+            okr_table.parse(content, name, self.every, self.kpis, self.calendar, self.decimal, staff)
+
+
 @dataclass
 class Beside:
     """What could be read of a config about the files it names; defaults stand for what was at fault."""
@@ -42,13 +65,14 @@ class Beside:
     fx: Path | None = None
     holidays: Path | None = None
     targets: TargetsFile | None = None
+    scores: Sequence[ScoreFile] = ()
     sources: Sequence[str] = ()
     mappings: dict[str, Path] = field(default_factory=dict)
     importing: set[str] = field(default_factory=set)  # sources with history_import
 
     def faults(self) -> list[Fault]:
         """The faults of every file that is there."""
-        found = tables(self.people, self.fx, self.holidays, self.currency, self.decimal, self.targets)
+        found = tables(self.people, self.fx, self.holidays, self.currency, self.decimal, self.targets, self.scores)
         return [*self._of_mappings(), *found]
 
     def _of_mappings(self) -> list[Fault]:
@@ -69,9 +93,9 @@ class Beside:
 
 def tables(
     people_file: Path | None, fx_file: Path | None, holidays_file: Path | None, currency: str, decimal: str,
-    targets_file: TargetsFile | None,
+    targets_file: TargetsFile | None, scores: Sequence[ScoreFile] = (),
 ) -> list[Fault]:
-    """The faults of the people, rates, holidays and targets files."""
+    """The faults of the people, rates, holidays, targets, okrs and ask files."""
     from connector import fx, people, targets, workdays
 
     faults: list[Fault] = []
@@ -86,6 +110,8 @@ def tables(
                 content, name, given.kpis, given.calendar, currency, given.decimal, staff
             ),
         )
+    for file in scores:
+        _tried(file.path, faults, partial(file.parse, staff=staff))
     return faults
 
 

@@ -6,6 +6,7 @@ Only keys that work exist. What an adapter takes beside the common keys is its o
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
@@ -14,17 +15,20 @@ from connector.config.values import (
     Amount,
     Currency,
     Duration,
+    Level,
     Month,
     Name,
     Percent,
     ScheduleText,
     ShareOfLimit,
     Since,
+    Weight,
     Workday,
     Zone,
 )
 
 Per = Literal["person", "team", "owner", "pipeline", "company"]
+Group = Literal["attitude", "skill", "knowledge"]
 Every = Literal["day", "week", "month", "quarter", "year", "all"]
 
 
@@ -41,11 +45,11 @@ class FxKeys(Keys):
     decimal: Literal[".", ","] = Field(".", description="The decimal mark of its rates.")
 
 
-class TargetsKeys(Keys):
-    """Targets: the file's name, or this where its decimal mark is a comma."""
+class FileKeys(Keys):
+    """A table: the file's name, or this."""
 
-    file: str = Field(description="Table of kpi, subject, period, target; or a column for each period.")
-    decimal: Literal[".", ","] = Field(".", description="The decimal mark of its targets.")
+    file: str = Field(description="A table, .csv, .xlsx or .yaml.")
+    decimal: Literal[".", ","] = Field(".", description="The decimal mark of its numbers.")
 
     @model_validator(mode="before")
     @classmethod
@@ -53,12 +57,65 @@ class TargetsKeys(Keys):
         if isinstance(given, str):
             return {"file": given}
         if not isinstance(given, dict):
-            raise ValueError("expected the name of a file, or a mapping of file and decimal")
+            more = "" if len(cls.model_fields) == len(FileKeys.model_fields) else ", …"
+            raise ValueError(f"expected the name of a file, or a mapping of file and decimal{more}")
         return given
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: Any, made: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"anyOf": [{"type": "string"}, made(schema)]}
+
+
+class TargetsKeys(FileKeys):
+    """Targets: the file's name, or this where its decimal mark is a comma."""
+
+    file: str = Field(description="Table of kpi, subject, period, target; or a column for each period.")
+    decimal: Literal[".", ","] = Field(".", description="The decimal mark of its targets.")
+
+
+class OkrsKeys(FileKeys):
+    """Objectives and key results: the file's name, or this. They are the KPIs okr_objective and okr_kr_progress."""
+
+    file: str = Field(description="Table of objective, key_result, whose, period, kpi or current, start, target.")
+    every: Every = Field("quarter", description="How long the period of an objective is.")
+    green: Level = Field(
+        Decimal("0.7"), description="An objective this far is green.", json_schema_extra={"default": 0.7}
+    )
+    amber: Level = Field(
+        Decimal("0.4"), description="One this far is amber, others red.", json_schema_extra={"default": 0.4}
+    )
+    push: list[str] = Field(default_factory=list, description="Names of destinations.")
+
+
+class ProfileKeys(Keys):
+    """Other weights for some: of a team, or persons."""
+
+    for_: dict[str, str | list[str]] = Field(alias="for", description="Whom it is for: team, person.")
+    weights: dict[Group, Weight] = Field(description="Of attitude, skill and knowledge; they add to 1.")
+
+
+class AskKeys(FileKeys):
+    """Attitude, skill, knowledge: the file's name, or this. It is the KPI ask_score."""
+
+    file: str = Field(description="Table of person, group, item, rater, round, score; weight and required if wanted.")
+    every: Every = Field("quarter", description="How long the period of a review round is.")
+    weights: dict[Group, Weight] = Field(
+        default_factory=dict, description="Of attitude, skill and knowledge; they add to 1. Each 1/3 without."
+    )
+    profiles: list[ProfileKeys] = Field(default_factory=list, description="The first that is for somebody counts.")
+    push: list[str] = Field(default_factory=list, description="Names of destinations.")
+
+
+class ScorecardKeys(Keys):
+    """One scorecard: how far somebody attains the targets of several KPIs."""
+
+    id: Name = Field(description="Its stable name, as of a KPI.")
+    for_: dict[str, str | list[str]] = Field(
+        default_factory=dict, alias="for", description="Whom it is for, such as team: [north]; everybody without."
+    )
+    weights: dict[str, Weight] = Field(min_length=1, description="Of KPIs, which have no parts; they add to 1.")
+    cap: Amount | None = Field(None, description="As far as an attainment counts: 1.2 is 120 %; without one in full.")
+    push: list[str] = Field(default_factory=list, description="Names of destinations.")
 
 
 class GuardKeys(Keys):
@@ -159,4 +216,7 @@ class ConfigKeys(Keys):
     guard: GuardKeys = Field(default_factory=lambda: GuardKeys.model_validate({}), description="Safety stops.")
     sources: dict[str, Any] = Field(min_length=1, description="Systems we read from, by a name of yours.")
     destinations: dict[str, Any] = Field(default_factory=dict, description="Systems we push to, by a name of yours.")
+    okrs: OkrsKeys | None = Field(None, description="Objectives and key results.")
+    ask: AskKeys | None = Field(None, description="Ratings of attitude, skill and knowledge.")
+    scorecards: list[Any] = Field(default_factory=list, description="KPIs weighed into one score.")
     kpis: list[Any] = Field(default_factory=list, description="What is computed, and where it goes.")

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from connector.config.adapters import Either, load_adapter, shipped
-from connector.config.keys import ConfigKeys, DestinationKeys, KpiKeys, SourceKeys
+from connector.config.keys import ConfigKeys, DestinationKeys, KpiKeys, ScorecardKeys, SourceKeys
 from connector.ports import Destination, Source
 
 
@@ -23,6 +23,7 @@ def schema() -> dict[str, Any]:
     keys = whole["properties"]
     keys["sources"]["additionalProperties"] = _part(SourceKeys, Source, definitions)
     keys["destinations"]["additionalProperties"] = _part(DestinationKeys, Destination, definitions)
+    keys["scorecards"]["items"] = _of(ScorecardKeys, definitions, "")
     keys["kpis"]["items"] = _of(KpiKeys, definitions, "")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

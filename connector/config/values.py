@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from connector import workdays
+from connector import weighing, workdays
 from connector.schedule import Schedule, parse, parse_duration
 
 
@@ -64,6 +65,17 @@ def _amount(value: Any) -> Decimal:
         found = None
     if found is None or not found.is_finite() or found <= 0:
         raise ValueError("expected an amount above 0, such as 50000 or 99.50")
+    return found
+
+
+def _weight(value: Any) -> Fraction:
+    return weighing.weight(value)
+
+
+def _level(value: Any) -> Decimal:
+    found = Decimal(str(value)) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if found is None or not 0 < found <= 1:
+        raise ValueError("expected a number above 0 and up to 1, such as 0.7")
     return found
 
 
@@ -144,6 +156,14 @@ Workday = Annotated[
 ]
 Amount = Annotated[
     Decimal, PlainValidator(_amount), WithJsonSchema({"type": ["number", "string"], "description": "An amount."})
+]
+Weight = Annotated[
+    Fraction, PlainValidator(_weight),
+    WithJsonSchema({"type": ["number", "string"], "description": "A weight: 0.4, or 1/3.", "examples": [0.4]}),
+]
+Level = Annotated[
+    Decimal, PlainValidator(_level),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 1, "description": "A share of 1."}),
 ]
 Zone = Annotated[ZoneInfo, PlainValidator(_zone), _text_schema("An IANA time zone.", example="Asia/Ho_Chi_Minh")]
 Currency = Annotated[str, PlainValidator(_currency), _text_schema("ISO 4217.", "^[A-Z]{3}$", example="VND")]

@@ -54,10 +54,13 @@ def questions(
 ) -> Iterator[tuple[str, Question]]:
     """The question of each term, over its windows of the same periods."""
     for name, term in question.metric.made_of.items():
+        if any(question.options.get(option) != word for option, word in term.when.items()):
+            continue
         metric = catalogue[term.metric]
         shared = {key: word for key, word in question.options.items() if key in metric.options}
         yield name, replace(
             question, metric=metric, options={**metric.default_options, **shared, **term.options},
+            where={**question.where, **term.where},
             periods=tuple(window(term.window, period, calendar) for period in question.periods),
         )
 

@@ -12,12 +12,14 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, timedelta
+from functools import lru_cache
 from importlib import resources
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from connector.exact import minor_digits
 from connector.fx import Rate, fractions
+from connector.metrics import survival
 from connector.metrics.catalogue import FIRST, NEEDS, RAW
 from connector.metrics.metric import COUNTS, RECORD_DIMENSIONS, THERE, Raw
 from connector.metrics.question import Group, Question, grouped, listed
@@ -32,7 +34,13 @@ if TYPE_CHECKING:
 _MEMORY, _MEMORY_OF_ROW = 192_000_000, 96  # bytes DuckDB may hold: at first, and of each row read if that is more
 _RAW_NAME = re.compile(r"\braw_\w+")
 _NEVER, _FOREVER = -(2**63) + 1, 2**63 - 1
+_EPOCH = date(1970, 1, 1)
 _PARSED: dict[str, list[duckdb.Statement]] = {}  # the .sql files: to parse them is a tenth of a small computation
+
+_OF_EVENTS = (  # read only where a pipeline begins, or is won, at the event of a document
+    "EXISTS (SELECT 1 FROM pipeline AS of_events"
+    " WHERE coalesce(of_events.starts, 'created') <> 'created' OR coalesce(of_events.won, '') <> '')"
+)
 
 _RAW = {  # what is read of each ledger table, by the name it has in SQL
     **{
@@ -58,7 +66,15 @@ _RAW = {  # what is read of each ledger table, by the name it has in SQL
     "raw_stage": Raw(
         "stage", ("source", "pipeline", "stage", "name", "position", "probability", "canonical", "archived")
     ),
-    "raw_pipeline": Raw("pipeline", ("source", "id", "name")),
+    "raw_pipeline": Raw("pipeline", ("source", "id", "name", "starts", "won")),
+    "raw_event_deal": Raw("deal", ("source", "id", "pipeline"), f"{_OF_EVENTS} AND {COUNTS}"),
+    "raw_event_order": Raw("sales_order", ("source", "id", "deal", "ordered_at", "state"), f"{_OF_EVENTS} AND {THERE}"),
+    "raw_event_delivery": Raw("delivery_note", ("sales_order", "delivered_at"), f"{_OF_EVENTS} AND {THERE}"),
+    "raw_event_invoice": Raw(
+        "invoice", ("source", "id", "sales_order", "kind", "invoiced_at", "state"), f"{_OF_EVENTS} AND {THERE}"
+    ),
+    "raw_event_payment": Raw("payment", ("invoice", "paid_at"), f"{_OF_EVENTS} AND {THERE}"),
+    "raw_event_contract": Raw("contract", ("deal", "signed_at", "state"), f"{_OF_EVENTS} AND {THERE}"),
     "raw_owner": Raw("owner", ("source", "id", "user", "email", "name", "gone")),
 }
 _MEMBER = {  # the columns a metric's view may leave out, and what they are then
@@ -147,7 +163,8 @@ class Engine:
         self._fill(question)
         statement, values = grouped(question)
         cut = 3 + len(question.by)
-        return [Group._make((*row[:3], row[3:cut], *row[cut:])) for row in self._rows(statement, values)]
+        found = [Group._make((*row[:3], row[3:cut], *row[cut:])) for row in self._rows(statement, values)]
+        return [survival.told(group) for group in found] if question.metric.is_survival else found
 
     def members(self, question: Question) -> list[tuple[Any, ...]]:
         """The members with subject and dimensions; see `question.listed` for the columns."""
@@ -171,9 +188,14 @@ class Engine:
             "rate", {"currency": "VARCHAR", "since": "BIGINT", "top": "HUGEINT", "bottom": "HUGEINT"},
             [(code, self._since(day), top, bottom) for code, day, top, bottom in fractions(rates, self.currency)],
         )
-        self._table("period", {"period": "INTEGER", "turn": "INTEGER", "instant": "BIGINT"}, [])
+        self._table("period", {
+            "period": "INTEGER", "turn": "INTEGER", "instant": "BIGINT", "opens": "INTEGER", "begins": "BIGINT",
+            "ends": "BIGINT",
+        }, [])
         self._macro("period_of", [], [None])
+        self._macro("period_after", [], [None])
         self._macro("instants_before", [], [0])
+        self._macro("zone_seconds", *_zone(self.calendar))
         self._script("base")
         self._script("credit")
         self.owners = [Owner(*row) for row in self._rows("SELECT owner, name, email, is_gone FROM owner")]
@@ -218,6 +240,8 @@ class Engine:
                 self._family(needed)
             self._script(family)
             self._loaded.add(family)
+            if family == "chances":  # learned where SQL is the wrong tool
+                self._append("curve", survival.curves(self._rows("SELECT * FROM life ORDER BY ALL")))
 
     def _extra(self, record: str) -> None:
         """Read the own fields of deals or leads, once, and only where a question needs them: they may be long."""
@@ -247,20 +271,39 @@ class Engine:
             WHERE period IS NOT NULL AND {question.within_horizon}""")
 
     def _place(self, question: Question) -> None:
-        """The periods of the question; a stock is taken at the last instant, of a running one at the as-of moment."""
+        """The periods of the question; a stock is taken at the last instant, of a running one at the as-of moment.
+
+        `opens` is the period that begins after an instant. Where that instant is the last one of no period that is
+        asked, it has a row of its own, under a negative number; what is in it counts in no period.
+        """
         periods, as_of = question.periods, self.known.as_of
         if periods != self._periods:
             instants = [min(one.end - 1, as_of) if one.start <= as_of else None for one in periods]
-            turns = sorted((instant, place) for place, instant in enumerate(instants) if instant is not None)
+            told = {place: instant for place, instant in enumerate(instants) if instant is not None}
+            opens, ends = {periods[place].start - 1: place for place in told}, {*told.values()}
+            told |= {-1 - place: before for before, place in opens.items() if before not in ends}
+            turns = sorted((instant, place) for place, instant in told.items())
             turn_of = {place: turn for turn, (_, place) in enumerate(turns)}
             self._duck.execute("TRUNCATE period")
-            self._append("period", [(place, turn_of.get(place), at) for place, at in enumerate(instants)])
+            self._append("period", [
+                (place, turn_of.get(place), told.get(place), opens.get(told.get(place, _NEVER)),
+                 *((periods[place].start, periods[place].end) if place >= 0 else (None, None)))
+                for place in (*range(len(periods)), *(place for place in told if place < 0))
+            ])
             self._macro("period_of", *_steps(periods))
+            self._macro("period_after", *_steps(self._before(periods)))
             self._macro("instants_before", [instant + 1 for instant, _ in turns], range(len(turns) + 1))
             self._periods = periods
-        if question.metric.family == "pipeline" and periods != self._open_in:
+        family = question.metric.family
+        if "pipeline" in (family, *NEEDS.get(family, ())) and periods != self._open_in:
             self._run("CREATE OR REPLACE TABLE open_deal AS SELECT * FROM open_worth")
             self._open_in = periods
+
+    def _before(self, periods: Sequence[Period]) -> list[Period]:
+        """The period before each; none where there is no such thing."""
+        if any(period.every in {"", "all"} for period in periods):
+            return []
+        return [self.calendar.at(period.every, period.start - 1) for period in periods]
 
     def _macro(self, name: str, bounds: Sequence[int], results: Sequence[int | None]) -> None:
         self._duck.execute(f"CREATE OR REPLACE MACRO {name}(moment) AS {_step_function(bounds, results)}::INTEGER")
@@ -288,8 +331,10 @@ class Engine:
             self._duck.execute(f"SET memory_limit = '{size}B'")
             self._memory = size
 
-    def _set(self, name: str, value: int | None) -> None:
-        self._duck.execute(f"SET VARIABLE {name} = {'NULL' if value is None else value}::BIGINT")
+    def _set(self, name: str, value: int | str | None) -> None:
+        """Set a variable of the SQL: a whole number, or a word of an option."""
+        told = f"'{value}'" if isinstance(value, str) else f"{'NULL' if value is None else value}::BIGINT"
+        self._duck.execute(f"SET VARIABLE {name} = {told}")
 
     def _script(self, name: str) -> None:
         if name not in _PARSED:
@@ -337,6 +382,24 @@ class Engine:
 
     def _until(self, day: date | None) -> int:
         return _FOREVER if day is None or day.year > 9000 else self.calendar.start_of(day + timedelta(days=1))
+
+
+@lru_cache(maxsize=16)
+def _zone(calendar: Calendar) -> tuple[list[int], list[int]]:
+    """By how many seconds local days begin before those of UTC: the days (since 1970) from which it is another number,
+    and the numbers before the first, between each two, and after the last. From 1970 to 2099."""
+
+    def seconds(number: int) -> int:
+        return number * 86_400 - calendar.start_of(_EPOCH + timedelta(days=number)) // 1_000_000
+
+    days, numbers = [], [seconds(0)]
+    for week in range(0, 47_482, 7):
+        if seconds(week + 7) != numbers[-1]:
+            for number in range(week + 1, week + 8):
+                if (now := seconds(number)) != numbers[-1]:
+                    days.append(number)
+                    numbers.append(now)
+    return days, numbers
 
 
 def _steps(periods: Sequence[Period]) -> tuple[list[int], list[int | None]]:

@@ -48,12 +48,15 @@ Window = Literal["period", "before", "year", "year_before"]
 @dataclass(frozen=True, slots=True)
 class Term:
     """A metric that another one is made of: over which window, with which options beside those the two share, and on
-    which side its members are told ('' is their own)."""
+    which side its members are told ('' is their own). `where`: only members with these words of a dimension; `when`:
+    only if the options of the metric made of it say so."""
 
     metric: str
     window: Window = "period"
     options: Mapping[str, str] = field(default_factory=dict)
     side: Literal["numerator", "denominator", ""] = ""
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    when: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +85,14 @@ class Metric:
     column `word` of the view), which is the last of `always_by`. `open_stages`: only open stages have a value.
     `shows_open`: the share of the base still undecided stands beside it. `is_staged`: it depends on the stages of
     deals. `options`: the allowed words of each option, the first is the default; a number is the default of a whole
-    number, None takes a number of days and has none. Whole numbers are variables of that name in the SQL.
+    number, None takes a number of days and has none. Each is a variable of that name in the SQL, a word or a number.
     `formula`: how a value comes out of its members, in words ({measure} and {stat} are those of the options).
     `adds_up`: its base is the numerator and what stands beside it, and is written so. `lower_is_better`: a target
-    is reached from above. `made_of`: the terms of a metric made of others, by name, and `combine` what makes a
-    value of them.
+    is reached from above. `is_median`: the value is the median of its members' amounts. `placed_by`: the column of its
+    view that puts a member into a period, where no option says so. `takes_target`: its target is one of the numbers it
+    is made of, so that there is no attainment. `is_survival`: members still open have a duration so far, and the value
+    is the median of Kaplan-Meier. `made_of`: the terms of a metric made of others, by name, and `combine`
+    what makes a value of them.
     """
 
     id: str
@@ -111,6 +117,10 @@ class Metric:
     is_staged: bool = True
     adds_up: bool = False
     lower_is_better: bool = False
+    is_median: bool = False
+    placed_by: str = "event_at"
+    takes_target: bool = False
+    is_survival: bool = False
     made_of: Mapping[str, Term] = field(default_factory=dict)
     combine: Callable[[Composition], Numbers] | None = None
     version: int = 1
@@ -128,8 +138,8 @@ class Metric:
 
     @property
     def is_duration(self) -> bool:
-        """Whether the numbers are lengths of time."""
-        return self.unit in {"days", "min"}
+        """Whether the numbers are statistics of lengths of time, or of counts (column `duration`, in millionths)."""
+        return self.kind == "D" or self.unit in {"days", "min"}
 
     def is_cohort(self, options: Mapping[str, str]) -> bool:
         """Whether members count in the period in which they began, so that the value of a past period still grows."""

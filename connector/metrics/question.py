@@ -74,13 +74,15 @@ class Question:
     @property
     def placed_by(self) -> str:
         """The column of a metric's view that puts a member into a period."""
-        return "cohort_at" if self.options.get("count_by") == "cohort" else "event_at"
+        return "cohort_at" if self.options.get("count_by") == "cohort" else self.metric.placed_by
 
     @property
-    def variables(self) -> dict[str, int | None]:
-        """The options that are whole numbers, as the SQL reads them; a horizon in microseconds."""
-        numbers = [name for name, words in self.metric.options.items() if not isinstance(words, tuple)]
-        given = {name: int(word) if (word := self.options.get(name)) else None for name in numbers}
+    def variables(self) -> dict[str, int | str | None]:
+        """The options as the SQL reads them: words, and whole numbers; a horizon in microseconds."""
+        given: dict[str, int | str | None] = {
+            name: word if isinstance(words, tuple) or not word else int(word)
+            for name, words in self.metric.options.items() for word in [self.options.get(name)]
+        }
         return {**given, "horizon": self.horizon}
 
     @property
@@ -207,13 +209,21 @@ def listed(question: Question) -> tuple[str, list[Any]]:
                coalesce(at_stage.pipeline_id, ''), coalesce(at_stage.stage_id, '')
         {both}{counts}
         ORDER BY credited.placed_at, record.source, record.id"""
+    if question.metric.distinct:  # the earliest row of each record
+        same = ", ".join(["kind", "key", *(f"d{place}" for place in range(len(cuts))), "source", "id"])
+        statement = f"""
+            FROM ({statement}) AS listed
+            QUALIFY row_number() OVER (
+                PARTITION BY {same}, period_of(placed_at), is_numerator, is_denominator ORDER BY placed_at, event_at
+            ) = 1
+            ORDER BY placed_at, source, id"""
     return statement, [value for _, own in cuts for value in own] + both.values
 
 
 def _needed(question: Question) -> set[str]:
     """The sums that the metric's numbers are made of (`value.numbers`)."""
     metric = question.metric
-    if metric.is_duration:
+    if metric.is_duration or metric.is_median:
         return set()
     if metric.kind != "R":
         return {"amount"} if question.counts_money else {"share"}
@@ -237,13 +247,22 @@ def _left_out(question: Question) -> tuple[str, str]:
 
 
 def _durations(question: Question) -> tuple[str, str, str]:
-    """The columns for durations, from the inside out; nothing is sorted where there are none."""
-    if not question.metric.is_duration:
+    """The columns for durations (or amounts in order), from the inside out; nothing is sorted where there are none."""
+    if not (question.metric.is_duration or question.metric.is_median):
         return "", "", "0, 0, 0, 0"
-    top, bottom = _QUANTILES[question.options["stat"]]
+    if question.metric.is_survival:
+        return (
+            ", list(credited.duration) FILTER (credited.duration IS NOT NULL AND NOT credited.is_open) AS decided"
+            ", list(credited.duration) FILTER (credited.duration IS NOT NULL AND credited.is_open) AS running",
+            ", coalesce(list_sort(flatten(list(decided))), []) AS decided"
+            ", coalesce(list_sort(flatten(list(running))), []) AS running",
+            "len(decided) + len(running), 0, decided, running",
+        )
+    of = "amount" if question.metric.is_median else "duration"
+    top, bottom = _QUANTILES[question.options.get("stat", "median")]
     rank = f"(len(spans) - 1) * {top} // {bottom}"
     return (
-        ", sum(credited.duration) AS total, list(credited.duration) FILTER (credited.duration IS NOT NULL) AS spans",
+        f", sum(credited.{of}) AS total, list(credited.{of}) FILTER (credited.{of} IS NOT NULL) AS spans",
         ", coalesce(sum(total), 0) AS total, list_sort(flatten(list(spans))) AS spans",
         f"coalesce(len(spans), 0), total, coalesce(spans[{rank} + 1], 0),"
         f" coalesce(spans[least({rank} + 2, len(spans))], 0)",

@@ -15,7 +15,7 @@ from connector.model import RATIO_SCALE
 PLACES = 6
 _PLAIN = {"0..1", "ratio", "days"}
 """Units of what is made of money and is none."""
-_UNITS = {"days": DAY, "min": 60_000_000}  # microseconds
+_UNITS = {"days": DAY, "min": 60_000_000, "activities": RATIO_SCALE}  # in microseconds; counts in millionths
 _INTERVAL_FROM = 5  # below this denominator the counts speak for themselves (R16)
 _Z = Decimal("1.959963984540054")  # the normal quantile of a two-sided 95 % interval
 
@@ -32,8 +32,12 @@ class Numbers(NamedTuple):
 
 def numbers(question: Question, group: Group, currency: str) -> Numbers:
     """The value of one group by its metric's kind; an empty base gives "0" or None as the registry says."""
+    if question.metric.is_survival:
+        return _survival(question, group)
     if question.metric.is_duration:
         return _duration(question, group)
+    if question.metric.is_median:
+        return _median(group, currency)
     if question.metric.kind == "R":
         return _ratio(question, group, currency)
     return Numbers(money_text(group.amount, currency) if question.counts_money else count_text(group.share))
@@ -74,6 +78,14 @@ def _ratio(question: Question, group: Group, currency: str) -> Numbers:
     )
 
 
+def _median(group: Group, currency: str) -> Numbers:
+    """The middle one of amounts in order, or the mean of the two in the middle; exact until it is shown."""
+    if not group.durations:
+        return Numbers(None, None, "0")
+    middle = 2 * group.low if group.durations % 2 else group.low + group.high
+    return Numbers(money_text(middle, currency, 2), None, str(group.durations))
+
+
 def _quotient(top: int, bottom: int) -> str | None:
     if not bottom:
         return None
@@ -93,6 +105,20 @@ def _duration(question: Question, group: Group) -> Numbers:
     beyond = (count - 1) * (1 if stat == "median" else 9) % parts
     between = group.low * parts + (group.high - group.low) * beyond
     return Numbers(decimal_text(between, parts * whole, PLACES), None, str(count))
+
+
+def length_text(duration: int, unit: str) -> str:
+    """What a member adds to a duration, in the unit of its metric."""
+    return decimal_text(duration, _UNITS.get(unit, DAY), PLACES)
+
+
+def _survival(question: Question, group: Group) -> Numbers:
+    """The median of Kaplan-Meier, None where it is not reached; beside it the share that is still open."""
+    if not group.durations:
+        return Numbers(None, None, "0")
+    reached = decimal_text(group.low, _UNITS[question.metric.unit], PLACES) if group.low >= 0 else None
+    open_share = _quotient(group.open_share, group.base_share)
+    return Numbers(reached, None, str(group.durations), open_share=open_share)
 
 
 def wilson(share: int, base: int) -> tuple[str, str] | None:

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from math import floor
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,8 @@ def edge_cases(url: str) -> Filled:
             "id": row["deal_id"], "pipeline": row["pipeline"], "created_at": at(row["created_at"]),
             "amount": int(Decimal(row["amount"]) * 10_000) if row["amount"] else None, "currency": row["currency"],
             "owner": ref(row["owner"]), "lead": ref(row["lead_id"]), "lost_reason": row["lost_reason"] or None,
+            "expected_close_on": row["expected_close"] or None,
+            "recycled_from": ref(row["recycled_from"]),
             "deleted_at": at(row["deleted_at"]) if row["deleted_at"] else None, "merged_into": ref(row["merged_into"]),
             "seen_at": at(row["first_synced_at"]),
         }
@@ -111,8 +114,17 @@ def edge_cases(url: str) -> Filled:
         {
             "id": row["lead_id"], "created_at": at(row["created_at"]), "source_name": row["source"],
             "owner": ref(row["owner"]), "deal": ref(row["deal_id"]), "seen_at": at(row["created_at"]),
+            **{name: at(row[name]) if row[name] else None for name in ("mql_at", "sql_at")},
         }
         for row in rows(f"{folder}/leads.csv")
+    ])
+    store.put("activity", [
+        {
+            "id": row["activity_id"], "type": row["type"], "direction": row["direction"], "outcome": row["outcome"],
+            "at": at(row["at"]), "owner": ref(row["owner"]), "lead": ref(row["lead_id"]), "deal": ref(row["deal_id"]),
+            "seen_at": at(row["at"]),
+        }
+        for row in rows(f"{folder}/activities.csv")
     ])
     store.put("stage_transition", [
         {
@@ -155,3 +167,50 @@ def renting_funnel(url: str) -> Filled:
         for row in events if row["activity"] in _RENTING
     ])
     return store.known_until("2015-02-01T00:00:00+00:00")
+
+
+def northwind(url: str, *, as_deals: bool = False) -> Filled:
+    """tests/data/northwind_erp: every order an order, with the delivery of all of it where it was shipped; in USD.
+
+    `as_deals`: each is also a deal that nobody moves, in a pipeline that goes from the order to the delivery.
+    """
+    store, folder = Filled(url), "northwind_erp"
+    worth: dict[str, float] = {}  # the source has binary floats, and so are its sums rounded; from here on all is exact
+    for row in rows(f"{folder}/order_details.csv"):
+        line = float(row["UnitPrice"]) * float(row["Quantity"]) * (1 - float(row["Discount"]))
+        worth[row["OrderID"]] = worth.get(row["OrderID"], 0.0) + line
+    orders = rows(f"{folder}/orders.csv")
+    money = {id_: {"amount": floor(total * 100 + 0.5) * 100, "currency": "USD"} for id_, total in worth.items()}
+    store.put("owner", [
+        {"id": row["EmployeeID"], "name": f"{row['FirstName']} {row['LastName']}"}
+        for row in rows(f"{folder}/employees.csv")
+    ])
+    store.put("account", [
+        {"id": row["CustomerID"], "name": row["CompanyName"]} for row in rows(f"{folder}/customers.csv")
+    ])
+    store.put("sales_order", [
+        {
+            "id": row["OrderID"], "account": ref(row["CustomerID"]), "owner": ref(row["EmployeeID"]),
+            "state": "confirmed", "deal": ref(row["OrderID"]) if as_deals else None, **money[row["OrderID"]],
+            "ordered_at": at(f"{row['OrderDate']}T00:00:00+00:00"),
+            "required_at": at(f"{row['RequiredDate']}T00:00:00+00:00"),
+        }
+        for row in orders
+    ])
+    store.put("delivery_note", [
+        {"id": row["OrderID"], "sales_order": ref(row["OrderID"]), "complete": 1,
+         "delivered_at": at(f"{row['ShippedDate']}T00:00:00+00:00")}
+        for row in orders if row["ShippedDate"]
+    ])
+    if as_deals:
+        steps = (("ordered", "negotiation"), ("shipped", "closed_won"), ("void", "closed_lost"))
+        store.put("pipeline", [
+            {"id": "goods", "name": "goods", "starts": "sales_order.ordered_at", "won": "delivery_note.delivered_at"}
+        ])
+        store.put("stage", [
+            {"id": f"goods|{stage}", "pipeline": "goods", "stage": stage, "name": stage, "position": place,
+             "canonical": canonical}
+            for place, (stage, canonical) in enumerate(steps, 1)
+        ])
+        store.put("deal", [{"id": row["OrderID"], "pipeline": "goods", **money[row["OrderID"]]} for row in orders])
+    return store.known_until("2018-05-06T23:59:59+00:00")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from decimal import Decimal
 from operator import itemgetter
 from pathlib import Path
@@ -48,10 +49,13 @@ Answer = dict[str, list[KpiValue]]
 laws = settings(max_examples=10, deadline=None)
 
 
-def filled(given_deals: Deals, *, shuffle: int | None = None, is_dated: bool = True) -> str:
+def filled(
+    given_deals: Deals, *, shuffle: int | None = None, is_dated: bool = True, worth: Sequence[tuple[Any, ...]] = ()
+) -> str:
     """The URL of a store with these deals; `shuffle` is a seed for the order in which the rows are put in.
 
-    A deal is created with its first move; whether it says so itself is `is_dated`.
+    A deal is created with its first move; whether it says so itself is `is_dated`. `worth`: changes (number of the
+    deal, hour, field, new value as it is stored) of what deals are worth.
     """
     store = Filled(f"sqlite:///{Path(tempfile.mkdtemp()) / 'store.db'}")
     rows: dict[str, list[dict[str, Any]]] = {"deal": [], "stage_transition": [], "deal_change": [], "deal_owner": []}
@@ -72,6 +76,10 @@ def filled(given_deals: Deals, *, shuffle: int | None = None, is_dated: bool = T
         rows["deal_owner"] += [
             {"id": f"{deal}{owner}", "deal": ref(deal), "owner": ref(owner), "share": share} for owner, share in shares
         ]
+    rows["deal_change"] += [
+        {"deal": str(number % len(given_deals)), "field": field, "occurred_at": START + hours * HOUR, "sequence": place,
+         "new": new} for place, (number, hours, field, new) in enumerate(worth)
+    ]
     rows |= {"pipeline": [{"id": name, "name": name} for name in ("sales", "renewal")], "stage": stage_rows(STAGES),
              "owner": [{"id": owner, "user": owner} for owner in OWNERS]}
     for entity, made in rows.items():
@@ -92,6 +100,120 @@ def ask(url: str, zone: str = "UTC", periods: list[str] | None = None, **definit
 
 def total(values: list[KpiValue]) -> Decimal:
     return sum((Decimal(value.value or 0) for value in values), Decimal(0))
+
+
+# --- 2: the bridge balances ------------------------------------------------------------------------------------------
+
+weeks = st.integers(0, 12).map(lambda week: week * 168)  # few instants, so that much happens at the same one
+busy_deals = st.lists(
+    st.tuples(
+        st.lists(st.tuples(weeks, st.sampled_from(NAMES)), min_size=1, max_size=7),
+        st.none() | st.integers(0, 9_999_999), st.sampled_from(["USD", "EUR", "GBP"]),
+        st.lists(st.tuples(weeks, st.sampled_from([*OWNERS, ""])), max_size=3), st.just([]),
+    ),
+    min_size=1, max_size=5,
+)
+worths = st.lists(
+    st.tuples(st.integers(0, 4), weeks, st.just("amount"), st.integers(0, 9_999_999).map(str) | st.just(""))
+    | st.tuples(st.integers(0, 4), weeks, st.just("currency"), st.sampled_from(["USD", "EUR", "GBP"])),
+    max_size=8,
+)
+STEPS_OUT = {"won", "lost", "deleted", "handed_over", "owner_out", "amount_down"}
+
+
+@settings(laws, max_examples=15)
+@given(busy_deals, worths, st.sampled_from(["at_event", "current"]))
+def test_2_the_bridge_balances_in_count_and_money(given_deals: Deals, worth: list[Any], credit: str) -> None:
+    """To the cent, for the company, each pipeline and each owner; it opens and closes with the open pipeline."""
+    asked: dict[str, dict[str, Any]] = {}
+    for measure in ("value", "count"):
+        for per in ("company", "pipeline", "owner"):
+            more = {"per": per, "options": {"measure": measure, "credit": credit}}
+            asked[f"{measure} {per}"] = {"metric": "pipeline_bridge", **more}
+            asked[f"{measure} {per} open"] = {"metric": "open_pipeline", **more}
+    months = ["2024-12", "2025-01", "2025-02", "2025-03"]
+    found = ask(filled(given_deals, worth=worth), periods=months, **asked)
+    for name in [one for one in asked if not one.endswith("open")]:
+        stocks = {(value.subject.key, value.period): Decimal(value.value or 0) for value in found[f"{name} open"]}
+        steps: dict[tuple[str, str], dict[str, Decimal]] = {}
+        for value in found[name]:
+            step = steps.setdefault((value.subject.key, value.period), {})
+            step[value.dimensions["step"]] = Decimal(value.value or 0)
+        for (subject, month), step in steps.items():
+            flow = sum(-part if word in STEPS_OUT else part for word, part in step.items() if word != "closing")
+            assert flow == step.get("closing", 0) == stocks.get((subject, month), 0)
+            if month != months[0]:
+                assert step.get("opening", 0) == stocks.get((subject, months[months.index(month) - 1]), 0)
+
+
+@laws
+@given(busy_deals, worths)
+def test_2_only_a_rate_of_exchange_revalues(given_deals: Deals, worth: list[Any]) -> None:
+    """In the reporting currency alone the steps tell everything; also below the cent."""
+    in_usd = [(moves_, amount, "USD", owners, shares) for moves_, amount, _, owners, shares in given_deals]
+    amounts = [change for change in worth if change[2] == "amount"]
+    found = ask(filled(in_usd, worth=amounts), bridge={"metric": "pipeline_bridge", "per": "owner"})["bridge"]
+    assert {value.value for value in found if value.dimensions["step"] == "revalued"} <= {"0.00"}
+    for month in {value.period for value in found}:
+        step = {word: total([one for one in found if (one.period, one.dimensions["step"]) == (month, word)])
+                for word in {one.dimensions["step"] for one in found}}
+        assert step.get("closing", 0) == sum(
+            -part if word in STEPS_OUT else part for word, part in step.items() if word != "closing"
+        )
+
+
+@laws
+@given(deals, st.sampled_from(["at_event", "actor", "current", "split"]), st.sampled_from([None, 1, 30]))
+def test_1_the_outcomes_of_a_stage_add_up_to_its_entries(
+    given_deals: Deals, credit: str, horizon: int | None
+) -> None:
+    """Of each owner, month and stage; also at a horizon, where what came later is still to come."""
+    outcomes = {"credit": credit, **({"horizon": horizon} if horizon else {})}
+    found = ask(
+        filled(given_deals), stage_entries={"per": "owner", "options": {"credit": credit}},
+        stage_outcomes={"per": "owner", "options": outcomes},
+    )
+    entries = {cell(value): Decimal(value.value or 0) for value in found["stage_entries"]}
+    added: dict[tuple[str, str, str], Decimal] = dict.fromkeys(entries, Decimal(0))
+    for value in found["stage_outcomes"]:
+        added[cell(value)] = added.get(cell(value), Decimal(0)) + Decimal(value.value or 0)
+    assert added == entries
+    assert {value.dimensions["outcome"] for value in found["stage_outcomes"]} == {
+        "advanced", "won", "lost", "moved_back", "handed_over", "still_there",
+    }
+
+
+def cell(value: KpiValue) -> tuple[str, str, str]:
+    """Whose value it is, of which stage, in which period."""
+    return value.subject.key, value.dimensions["stage"], value.period
+
+
+@laws
+@given(deals)
+def test_1_each_outcome_is_what_the_next_move_says(given_deals: Deals) -> None:
+    """Read off the moves by the test itself: the order of STAGES, and another pipeline before all else (R6, R10)."""
+    expected: Counter[tuple[str, str]] = Counter()
+    for chain, *_ in given_deals:
+        names = [stage for _, stage in sorted(chain, key=itemgetter(0))]
+        visits = [stage for stage, before in zip(names, ["", *names], strict=False) if stage != before]
+        for stage, after in zip(visits, [*visits[1:], ""], strict=True):
+            expected[stage, outcome(stage, after)] += 1
+    found = ask(filled(given_deals), stage_outcomes={"every": "all"})["stage_outcomes"]
+    told = {(value.dimensions["stage"], value.dimensions["outcome"]): int(value.value or 0) for value in found}
+    assert {key: number for key, number in told.items() if number} == dict(expected)
+
+
+def outcome(stage: str, after: str) -> str:
+    """What a visit of a stage came to, by the stage that came after it ('' for none)."""
+    if not after:
+        return "still_there"
+    if pipeline_of(stage) != pipeline_of(after):
+        return "handed_over"
+    order = ["new", "offer", "won", "lost"]
+    was, became = (name.removeprefix("r_") for name in (stage, after))
+    if became in {"won", "lost"}:
+        return became
+    return "advanced" if order.index(became) > order.index(was) else "moved_back"
 
 
 @laws

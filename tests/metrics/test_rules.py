@@ -33,7 +33,8 @@ def build(tmp_path: Path) -> Build:
         files: dict[str, str] | None = None, **others: list[dict[str, Any]],
     ) -> Ask:
         store = Filled(f"sqlite:///{tmp_path / 'store.db'}")
-        store.put("pipeline", [{"id": name, "name": name} for name in ("sales", "renewal")])
+        named = [{"id": name, "name": name} for name in ("sales", "renewal")]
+        store.put("pipeline", others.pop("pipeline", named))
         store.put("stage", stage_rows(STAGES))
         store.put("deal", [
             {"id": id_, "created_at": day("01-01"), "amount": 1000_0000, "currency": "USD", "owner": ref("A"), **given}

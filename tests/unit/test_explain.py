@@ -9,6 +9,7 @@ import pytest
 
 from connector import formula
 from connector.metrics.catalogue import CATALOGUE
+from connector.metrics.question import DAY
 from connector.model import Member
 from connector.provenance import Provenance
 from connector.store.known import KnownRows
@@ -126,9 +127,9 @@ def test_every_metric_has_a_formula_that_names_its_options(name: str) -> None:
     assert said
     assert "{" not in said
     if "stat" in usual:
-        assert said.startswith("median of the days")
+        assert said.startswith("median of the ")
         mean = formula.in_words(replace(kpi_value(), metric=name, options={**usual, "stat": "mean"}))
-        assert mean.startswith("mean of the days")
+        assert mean.startswith("mean of the ")
 
 
 @pytest.mark.parametrize(
@@ -147,7 +148,7 @@ def test_a_formula_without_number_says_why(value: Any, said: str) -> None:
 
 def test_one_duration_is_every_quantile() -> None:
     """Rank 1 + (1 - 1) p = 1 (R17)."""
-    one = [Member("denominator", "deal", "crm", "1", duration=3 * formula.DAY)]
+    one = [Member("denominator", "deal", "crm", "1", duration=3 * DAY)]
     for stat in ("median", "p90"):
         value = kpi_value(value="3.000000", metric="cycle_length", options={"stat": stat}, currency=None)
         assert formula.in_numbers(value, one) == "number 1 of 1 in order = 3.000000"

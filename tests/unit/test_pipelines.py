@@ -90,3 +90,66 @@ def test_an_id_that_lost_its_quotes_hides_no_fault_below_it() -> None:
         (2, "the key 75 is read as a number"), (3, "a pipeline has no 'nam'"), (5, "no canonical stage 'proposl'"),
         (5, "the key 8 is read as a number"), (6, "the key 9 is read as a number"),
     ]
+
+
+def test_the_days_to_a_retry_stand_with_their_pipeline_and_without_them_nothing_does() -> None:
+    text = TEXT.replace("name: new,", "name: new, recycle: {default: 90d, Competitor: 180d, spam: never},")
+    faults = Faults(document.load(text, "m.yaml"), [])
+    read = pipelines.read(faults, faults.document.data["pipelines"])
+    assert faults.found == []
+    assert read["P"].recycle == {"default": 90, "competitor": 180, "spam": None}
+    made = {entry.id: entry.fields for entry in pipelines.rows(read) if entry.entity == "pipeline"}
+    assert made["P"] == {"name": "new", "recycle": '{"competitor":180,"default":90,"spam":null}'}
+    assert made["Q"] == {"name": "Q"}
+
+
+@pytest.mark.parametrize(
+    ("recycle", "expected"),
+    [
+        ("90d", "expected {default: 90d, your lost reason: 180d, another: never}"),
+        ("{spam: never}", "expected {default: 90d, your lost reason: 180d, another: never}"),
+        ("{default: 90}", "expected whole days such as 90d, or never"),
+        ("{default: 36h}", "expected whole days such as 90d, or never"),
+        ("{default: soon}", "expected whole days such as 90d, or never"),
+        ("{default: 90d, 7: 10d}", "the key 7 is read as a number"),
+        ("{default: 90d, spam: never, Spam: 10d}", "the same reason twice"),
+    ],
+)
+def test_a_wait_is_whole_days_or_never_and_a_reason_is_a_word(recycle: str, expected: str) -> None:
+    faults = Faults(document.load(TEXT.replace("name: new,", f"name: new, recycle: {recycle},"), "m.yaml"), [])
+    pipelines.read(faults, faults.document.data["pipelines"])
+    assert [fault.message[: len(expected)] for fault in faults.found] == [expected]
+
+
+def test_another_wait_is_another_meaning() -> None:
+    stages = {"a": "proposal"}
+    one, other = (pipelines.meaning({"P": {"stages": stages, "recycle": {"default": wait}}}) for wait in ("9d", "90d"))
+    assert one != other
+
+
+def test_the_events_of_a_pipeline_stand_with_it_and_the_deal_s_own_do_not() -> None:
+    events = "starts: sales_order.ordered_at, won: payment.paid_at"
+    text = TEXT.replace("name: new,", f"name: new, {events},").replace('"Q": {', '"Q": {starts: created, ')
+    faults = Faults(document.load(text, "m.yaml"), [])
+    read = pipelines.read(faults, faults.document.data["pipelines"])
+    assert faults.found == []
+    assert (read["P"].starts, read["P"].won, read["Q"].starts, read["Q"].won) == (
+        "sales_order.ordered_at", "payment.paid_at", "created", "",
+    )
+    made = {entry.id: entry.fields for entry in pipelines.rows(read) if entry.entity == "pipeline"}
+    assert made["P"] == {"name": "new", "starts": "sales_order.ordered_at", "won": "payment.paid_at"}
+    assert made["Q"] == {"name": "Q"}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("starts: ordered", "expected one of created, sales_order.ordered_at, delivery_note.delivered_at"),
+        ("won: created", "expected one of sales_order.ordered_at, delivery_note.delivered_at, invoice.invoiced_at"),
+        ("won: [payment.paid_at]", "expected one of sales_order.ordered_at"),
+    ],
+)
+def test_an_event_that_is_none_is_a_fault(given: str, expected: str) -> None:
+    faults = Faults(document.load(TEXT.replace("name: new,", f"name: new, {given},"), "m.yaml"), [])
+    pipelines.read(faults, faults.document.data["pipelines"])
+    assert [fault.message[: len(expected)] for fault in faults.found] == [expected]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from connector.metrics.metric import BY_CLOSE, DURATION, Metric
+from connector.metrics.metric import BY_CLOSE, CREDITS, DURATION, STOCK, Metric
+
+_WHOLE = {**BY_CLOSE, "credit": CREDITS[:3]}  # a share of a median means nothing
 
 METRICS = (
     Metric(
@@ -36,15 +38,43 @@ METRICS = (
         BY_CLOSE, money=True, adds_up=True,
     ),
     Metric(
+        "win_rate_cohort", "0..1", "R", "deal.created_at (cohort)", "", None, "R2 R7 R11 R16", "winning",
+        "Of the deals created in the period, the share won so far, or within the horizon (days). Beside it stands the"
+        " share still open: above 0.05 the cohort is too young to be judged.",
+        "deals created that were won / deals created",
+        {**STOCK, "horizon": None}, shows_open=True,
+    ),
+    Metric(
+        "median_deal_value", "money", "R", "close", "", None, "R13 R14", "winning",
+        "The middle one of the won deals' amounts: half of them are larger, and one huge deal does not move it.",
+        "median of the amounts of the deals won",
+        _WHOLE, money=True, is_median=True,
+    ),
+    Metric(
         "cycle_length", "days", "D", "close", "", None, "R7 R11 R17", "winning",
-        "Days from creation to the last close of the deals won.",
-        "{stat} of the days from the beginning of a deal to its winning",
-        DURATION, lower_is_better=True,
+        "Days from creation to the last close of the deals won; option `outcome`: of those lost. Option `closed: net`"
+        " takes out the time a deal was closed before it was re-opened.",
+        "{stat} of the days from the beginning of a deal to its close",
+        {**DURATION, "outcome": ("won", "lost"), "closed": ("in", "net")}, lower_is_better=True, version=2,
+    ),
+    Metric(
+        "km_time_to_decision", "days", "D", "deal.created_at (cohort)", "", "not reached", "R11 R17", "winning",
+        "After how many days half of the deals created in the period are won or lost; deals still open count up to"
+        " their age (Kaplan-Meier), so that it is not too short while many are open. No value: half is not reached.",
+        "Kaplan-Meier median of the days from the beginning of a deal to its decision",
+        {"credit": ("at_event", "current")}, is_survival=True, lower_is_better=True,
     ),
     Metric(
         "lost_reasons", "deals", "C", "final loss", "o t", "0", "R7", "winning",
         "Deals lost (or their value) by reason; no reason given is a row of its own.",
         "{measure} of the deals lost for the reason",
         {**BY_CLOSE, "measure": ("count", "value")}, money=True, always_by=("reason",), lower_is_better=True,
+    ),
+    Metric(
+        "loss_stage", "deals", "C", "final loss", "o t", "0", "R7", "winning",
+        "Deals lost (or their value) by the open stage they were in when they were lost.",
+        "{measure} of the deals lost in the stage",
+        {**BY_CLOSE, "measure": ("count", "value")}, money=True, always_by=("stage",), open_stages=True,
+        lower_is_better=True,
     ),
 )

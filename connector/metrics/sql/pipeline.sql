@@ -19,17 +19,18 @@ FROM (
 WHERE until IS NOT NULL AND (until > occurred_at OR place = 1);
 
 -- Open deals by the stage held then. The periods are numbered by their instants, so a visit is open in those from the
--- first instant it saw to the last.
+-- first instant it saw to the last. When a first sight entered its stage is not known.
 CREATE VIEW open_then AS
-SELECT open.deal_no, open.stage_no, period.period, period.instant,
+SELECT open.deal_no, open.stage_no, open.entered_at, period.period, period.instant,
        coalesce(CASE WHEN odds.deal_no IS NULL THEN deal.probability ELSE odds.told::BIGINT END, stage.probability)
            AS probability,
        CASE WHEN worth.deal_no IS NULL THEN deal.amount ELSE worth.told::BIGINT END AS amount,
        CASE WHEN money.told IS NULL THEN deal.currency ELSE money.told END AS currency
 FROM (
-    SELECT deal_no, stage_no, unnest(range(first_turn, after_turn)) AS turn
+    SELECT deal_no, stage_no, entered_at, unnest(range(first_turn, after_turn)) AS turn
     FROM (
-        SELECT deal_no, stage_no, instants_before(entered_at) AS first_turn,
+        SELECT deal_no, stage_no, CASE WHEN is_seen THEN entered_at END AS entered_at,
+               instants_before(visit.entered_at) AS first_turn,
                instants_before(coalesce(left_at, 9223372036854775807)) AS after_turn
         FROM visit WHERE kind = 'open'
     )
@@ -47,7 +48,7 @@ LEFT JOIN (FROM once WHERE field = 'probability') AS odds ON odds.deal_no = open
 
 -- Their amount then, at that day's rate (R13).
 CREATE VIEW open_worth AS
-SELECT deal_no, stage_no, open_then.period, probability, in_base(amount, rate.top, rate.bottom) AS amount,
+SELECT deal_no, stage_no, entered_at, open_then.period, probability, in_base(amount, rate.top, rate.bottom) AS amount,
        (CASE WHEN amount IS NULL THEN 'amount' WHEN rate.top IS NULL THEN 'rate' ELSE '' END)
            ::ENUM ('', 'amount', 'rate') AS left_out
 FROM open_then
@@ -59,6 +60,12 @@ CREATE TABLE open_deal AS SELECT * FROM open_worth WHERE FALSE;
 CREATE VIEW member_open_pipeline AS
 SELECT deal_no AS record, stage_no, instant AS event_at, instant AS cohort_at, TRUE AS is_numerator, amount, left_out
 FROM open_deal JOIN period USING (period);
+
+-- Of them those past prospecting, the first of the canonical steps.
+CREATE VIEW member_qualified_pipeline AS
+SELECT deal_no AS record, stage_no, instant AS event_at, TRUE AS is_numerator, amount, left_out
+FROM open_deal JOIN period USING (period) JOIN stage USING (stage_no)
+WHERE canonical NOT IN ('', 'prospecting');
 
 -- Amount x probability, the deal's own or else its stage's, to the minor unit per record, so that owners add up to the
 -- total. Without any probability a deal is left out, like one without rate: the period cannot close.
