@@ -40,7 +40,7 @@ def checked(here: Installation) -> dict[str, SourceMapping]:
 
 
 def register(here: Installation) -> None:
-    """Keep the people, rates, holidays, targets and KPIs as they are from now on."""
+    """Keep the calendar, people, rates, holidays, targets and KPIs as they are from now on."""
     config = here.config
     _put_rules(here)
     _put_table(here, "people", config.people, {})
@@ -48,6 +48,13 @@ def register(here: Installation) -> None:
     _put_table(here, "holidays", config.holidays, {})
     meant = {"decimal": config.targets_decimal, "fiscal_year_start": config.fiscal_year_start}
     _put_table(here, "targets", config.targets, {"currency": config.currency, **meant})
+    calendar = canonical_json({
+        "timezone": str(config.zone), "fiscal_year_start": config.fiscal_year_start, "week_start": config.week_start,
+        "currency": config.currency,
+    })
+    journal.put_file(
+        here.store, "calendar", "", version=_hash(calendar), path=config.file, content=calendar.encode(), settings={}
+    )
     defined = canonical_json([_plain(one) for one in config.kpis])
     journal.put_file(
         here.store, "kpis", "", version=_hash(defined), path=config.file, content=defined.encode(), settings={}

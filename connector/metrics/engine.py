@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _MEMORY, _MEMORY_OF_ROW = 192_000_000, 96  # bytes DuckDB may hold: at first, and of each row read if that is more
 _RAW_NAME = re.compile(r"\braw_\w+")
 _NEVER, _FOREVER = -(2**63) + 1, 2**63 - 1
-_PARSED: dict[str, list[duckdb.Statement]] = {}  # the .sql files of this process: parsing is a tenth of a small question
+_PARSED: dict[str, list[duckdb.Statement]] = {}  # the .sql files: to parse them is a tenth of a small computation
 
 _COUNTS = "coalesce(gone, '') = '' AND coalesce(merged_into, '') = '' AND (deleted_at IS NULL OR deleted_at > {as_of})"
 _RAW = {  # what is read of each ledger table, by the name it has in SQL
