@@ -261,6 +261,7 @@ def _in_view(
     }
     if options or basis != "known":
         closed, told = frozen.Closed({period: frozenset() for period in closed.kpis}, {}), {}
+    values = [*values, *_emptied(here, asked, values, told)]
     found = frozen.in_place_of(values, replace(closed, values=told))
     if view == "frozen":
         found = [value for value in found if value.view == "frozen"]
@@ -275,6 +276,20 @@ def _in_view(
         return key[0] in kpis and key[4] in periods and of_subject
 
     return adjustments.payable(here.store, found, asked.calendar, wanted, as_of=moment)
+
+
+def _emptied(
+    here: Installation, asked: _Terms, values: Sequence[KpiValue], told: Mapping[Key, KpiValue]
+) -> list[KpiValue]:
+    """What frozen values are today of which nothing is left; a person who was taken out of the people file has none."""
+    there, definitions = {value.key for value in values}, {one.id: one for one in asked.definitions}
+    left = [value for key, value in told.items() if key not in there and value.kpi in definitions]
+    staff = {one.code for one in people_of(here.config.people).persons if not one.is_ignored} if left else set()
+    made = (
+        kpi.emptied(definitions[value.kpi], value, asked.calendar, asked.currency, value.as_of)
+        for value in left if value.subject.kind != "person" or value.subject.key in staff
+    )
+    return [value for value in made if value is not None]
 
 
 def _check_names(

@@ -216,6 +216,12 @@ def test_frozen_values_of_a_kpi_that_is_gone_are_still_shown(books: Books) -> No
         books.values("nothing", view="frozen")
 
 
+def test_a_part_of_which_nothing_is_left_is_nothing_today(books: Books) -> None:
+    books.edit("3,4,2026-01-07T02:00:00Z,300,USD,o2\n", "")
+    (one,) = books.objects("lost").values()
+    assert (one["value"], one["restated_value"]) == ("1", "0")
+
+
 # --- the report of edits ---------------------------------------------------------------------------------------------
 
 
