@@ -12,7 +12,7 @@ import json
 from connector import journal, kpi, shift, stops
 from connector.computation import gaps_of
 from connector.config.beside import read_bytes
-from connector.errors import SafetyStop
+from connector.errors import Busy, SafetyStop
 from connector.kpi import KpiDefinition
 from connector.mapping import Mapping as SourceMapping
 from connector.model import KpiValue
@@ -36,14 +36,12 @@ def activate(here: Installation, source: Source, source_mapping: SourceMapping) 
     name, store = source.name, here.store
     with store.reading() as connection:
         in_force = journal.latest_version(connection, "mapping", name)
-        earlier = stops.of_mapping(connection, name)
-    is_waiting = earlier is not None and earlier.state == "stopped"
+        earlier = stops.of_mapping(connection, name, source_mapping.version, in_force or "")
+        is_waiting = stops.is_waiting(connection, name)
     if in_force == source_mapping.version:
         if is_waiting:
             stops.withdraw(store, name)
         return
-    if earlier is not None and (earlier.version, earlier.previous) != (source_mapping.version, in_force):
-        earlier = None
     limit = here.config.guard_shift
     if earlier is not None and earlier.state == "refused":
         raise _refused(name, earlier)
@@ -56,11 +54,11 @@ def activate(here: Installation, source: Source, source_mapping: SourceMapping) 
         if beyond:
             raise _TooFar(beyond)
 
-    content = read_bytes(here.config.sources[name].mapping)
+    content, settings = read_bytes(here.config.sources[name].mapping), here.mapping_settings(name)
+    if journal.load_mapping(source_mapping.file, content, name, settings).version != source_mapping.version:
+        raise Busy(f"the mapping file of {name} was saved while this run began; run it again")
     try:
-        journal.activate(
-            store, source, source_mapping, content, here.mapping_settings(name), None if is_accepted else judge
-        )
+        journal.activate(store, source, source_mapping, content, settings, None if is_accepted else judge)
     except _TooFar as far:
         stop = stops.stop_mapping(store, name, source_mapping.version, in_force or "", far.moves)
         raise _stopped(name, stop) from None

@@ -9,12 +9,12 @@ and denominator are shown, never added into another period's ratio; durations, s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from connector.model import KpiValue, Member
+from connector.model import MONEY_SCALE, RATIO_SCALE, KpiValue, Member
 
 POSTED = frozenset({"C", "V"})
 """The kinds of metric whose difference is money or counts of another period, once somebody accepts it."""
@@ -86,21 +86,68 @@ def first_state(kind: str) -> str:
 
 # --- causes ----------------------------------------------------------------------------------------------------------
 
-_Place = tuple[str, str, str, str]  # side, entity, source, id
+Place = tuple[str, str, str, str]
+"""side, entity, source, id: a record as a member."""
+
+_Counted = tuple[int | None, int | None, int | None]  # amount, share, duration
+_NOTHING: tuple[int | None, int | None] = (None, None)
 
 
-def causes(before: Iterable[Member], now: Iterable[Member]) -> list[dict[str, Any]]:
-    """Which rows make the difference, each with what it counted for then and now; the heaviest first.
+def place(member: Member) -> Place:
+    """Which record on which side a member is."""
+    return member.side, member.entity, member.source, member.id
 
-    `change`: entered (a late win), left (deleted, reopened, of somebody else now), changed (another amount or share).
+
+def causes(
+    before: Iterable[Member], now: Iterable[Member],
+    settled: Iterable[tuple[Sequence[Mapping[str, Any]], bool]] = (),
+) -> list[dict[str, Any]]:
+    """Which rows make the difference, each with what it counted for and counts for now; the heaviest first.
+
+    `settled`: the causes of what was settled, in the order of the decisions, and whether the period was sealed anew
+    since, which took them in. What was settled is not told again: a row is told from where the last decision left it.
+
+    `change`: entered (a late win), left (deleted, reopened, of somebody else now), changed (another amount or share),
+    sealed (settled once, and counted again by the period's new seal).
     """
     then, today = _by_row(before), _by_row(now)
-    found = [
-        _cause(place, then.get(place, ()), today.get(place, ()))
-        for place in sorted(then.keys() | today.keys())
-        if then.get(place) != today.get(place)
-    ]
+    old, left = {key: _sums(rows) for key, rows in then.items()}, {key: _sums(rows) for key, rows in today.items()}
+    found: list[dict[str, Any]] = []
+    told: dict[Place, tuple[int | None, int | None]] = {}
+    for listed, is_sealed in settled:
+        for one in listed:
+            key = one["side"], one["entity"], one["source"], one["id"]
+            was, is_ = (one["amount_before"], one["share_before"]), (one["amount_now"], one["share_now"])
+            if is_sealed:
+                found.append(_cause(key, is_, was, "sealed"))
+            else:
+                told[key] = is_
+    for key in sorted(then.keys() | today.keys() | told.keys()):
+        was, is_ = told.get(key, old.get(key, _NOTHING)), left.get(key, _NOTHING)
+        differs = was != is_ if key in told else then.get(key) != today.get(key)
+        if differs:
+            change = "entered" if was == _NOTHING else "left" if is_ == _NOTHING else "changed"
+            found.append(_cause(key, was, is_, change))
     return sorted(found, key=_weight)
+
+
+def apart(
+    causes: Iterable[dict[str, Any]], kept: Collection[Place], kind: str
+) -> tuple[list[dict[str, Any]], Amounts]:
+    """The causes without those of records that another subject keeps, and what these make of the amount.
+
+    Only of counts and money, which can be paid.
+    """
+    own: list[dict[str, Any]] = []
+    moved = Decimal(0)
+    for one in causes:
+        key = one["side"], one["entity"], one["source"], one["id"]
+        if kind in POSTED and key in kept:
+            name, scale = ("amount", MONEY_SCALE) if kind == "V" else ("share", RATIO_SCALE)
+            moved += Decimal((one[f"{name}_now"] or 0) - (one[f"{name}_before"] or 0)) / scale
+        else:
+            own.append(one)
+    return own, Amounts(moved) if moved else Amounts()
 
 
 def _weight(cause: Mapping[str, Any]) -> int:
@@ -108,28 +155,33 @@ def _weight(cause: Mapping[str, Any]) -> int:
     return -abs(moved)
 
 
-def _by_row(members: Iterable[Member]) -> dict[_Place, list[tuple[int | None, int | None, int | None]]]:
+def _by_row(members: Iterable[Member]) -> dict[Place, list[_Counted]]:
     """What each row counts for on each side: amount, share, duration; a row may count several times."""
-    found: dict[_Place, list[tuple[int | None, int | None, int | None]]] = {}
+    found: dict[Place, list[_Counted]] = {}
     for one in members:
-        key = one.side, one.entity, one.source, one.id
-        found.setdefault(key, []).append((one.amount, one.share, one.duration))
+        found.setdefault(place(one), []).append((one.amount, one.share, one.duration))
     return {key: sorted(rows, key=repr) for key, rows in found.items()}
 
 
-def _cause(place: _Place, then: Sequence[tuple[Any, ...]], today: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
-    side, entity, source, id_ = place
-    change = "entered" if not then else "left" if not today else "changed"
-    return {
-        "side": side, "entity": entity, "source": source, "id": id_, "change": change,
-        "amount_before": _total(then), "amount_now": _total(today),
-    }
+def _sums(rows: Sequence[_Counted]) -> tuple[int | None, int | None]:
+    """Base money in ten-thousandths and shares in millionths; None where nothing of it is that."""
+    amounts, shares = ([row[at] for row in rows] for at in (0, 1))
+    return _total(amounts), _total(shares)
 
 
-def _total(rows: Sequence[tuple[Any, ...]]) -> int | None:
-    """Base money in ten-thousandths; None where nothing of it is money."""
-    given = [row[0] for row in rows if row[0] is not None]
+def _total(numbers: Iterable[int | None]) -> int | None:
+    given = [number for number in numbers if number is not None]
     return sum(given) if given else None
+
+
+def _cause(
+    key: Place, was: tuple[int | None, int | None], is_: tuple[int | None, int | None], change: str
+) -> dict[str, Any]:
+    side, entity, source, id_ = key
+    return {
+        "side": side, "entity": entity, "source": source, "id": id_, "change": change, "amount_before": was[0],
+        "amount_now": is_[0], "share_before": was[1], "share_now": is_[1],
+    }
 
 
 # --- what is paid ----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
 
-from connector import adjusting, frozen, journal
+from connector import adjusting, frozen, journal, kpi_store
 from connector.adjusting import OPEN, SETTLED, Amounts
 from connector.attainment import attained
 from connector.errors import ConfigError, Fault
@@ -20,6 +20,7 @@ from connector.kpi_store import Key
 from connector.metrics.catalogue import METRICS
 from connector.model import KpiValue, Member, canonical_json, iso
 from connector.period import Calendar
+from connector.store import tables
 from connector.store.store import Lease, Store, Writing
 from connector.store.tables import adjustment
 
@@ -30,55 +31,114 @@ DECISIONS = {"accept": "accepted", "reject": "rejected", "defer": "deferred"}
 # --- what is proposed ------------------------------------------------------------------------------------------------
 
 
-def moved(store: Store, restated: Mapping[Key, KpiValue], closed: frozen.Closed) -> dict[Key, Amounts]:
-    """The values of closed periods with their open amount, which is nothing where all is as frozen or settled."""
-    settled = _settled(store)
-    found: dict[Key, Amounts] = {}
-    for before, now in adjusting.of_closed(closed.values, restated, closed.holds):
-        value = now or before
-        if value is not None:
-            kind = METRICS[value.metric].kind
-            amount = adjusting.open_amount(before, now, kind, settled.get(value.key, ()))
-            if amount is not None:
-                found[value.key] = amount
-    return found
+_Rows = Sequence[Row[Any]]
+_Comparable = Callable[[Key], bool]
 
 
 def propose(
-    store: Store, restated: Mapping[Key, KpiValue], members_of: Callable[[str], Mapping[Key, Sequence[Member]]], *,
-    lease: Lease | None = None,
-) -> int:
-    """Bring the open adjustments to what today's values say; one that came to nothing goes. How many changed.
+    store: Store, restated: Mapping[Key, KpiValue], today: Mapping[str, frozen.Terms],
+    members_of: Callable[[str], Mapping[Key, Sequence[Member]]], *, lease: Lease | None = None,
+) -> None:
+    """Bring the open adjustments to what today's values say; one that came to nothing goes.
 
-    `members_of`: the rows behind today's values of a period, asked only for a period in which something changed.
+    `today`: by which each KPI is computed; where that is not what a closed period was frozen by, its numbers do not
+    compare, and its adjustments stay as they are. `members_of`: the rows behind today's values of a period, asked only
+    for a period in which something changed. The lease keeps periods from being closed or opened meanwhile; decisions
+    that are made meanwhile stand.
     """
     closed = frozen.closed(store)
-    amounts = moved(store, restated, closed)
-    table, known = adjustment, {_key(row): row for row in store.rows(select(adjustment)) if row.state in OPEN}
-    changed = {
-        key: amount for key, amount in amounts.items()
-        if (key in known or not amount.is_nothing) and _differs(known.get(key), amount)
-    }
-    reopened = [row.id for key, row in known.items() if key[4] not in closed.kpis]  # open again: nothing to adjust
-    if not changed and not reopened:
-        return 0
-    today = {period: members_of(period) for period in sorted({key[4] for key in changed})}
-    told = {key: adjusting.causes(frozen.members(store, key) or (), today[key[4]].get(key, ())) for key in changed}
+
+    def compares(key: Key) -> bool:
+        return closed.terms.get((key[0], key[4])) == today.get(key[0])
+
+    rows = store.rows(select(adjustment))
+    changed = _changed(rows, restated, closed, compares)
+    if not changed:
+        return
+    now = {period: members_of(period) for period in sorted({key[4] for key in changed})}
+    told = {key: _told(store, key, rows, restated, closed, now[key[4]].get(key, ())) for key in changed}
     with store.writing() as writing:
         if lease is not None:
             store.hold(writing, lease)
-        writing.execute(delete(table).where(table.c.id.in_(reopened)))
+        rows = list(writing.execute(select(adjustment)))
         stamp = writing.stamp()
         seals = dict(_seals(writing, {key[4] for key in changed}))
-        for key, amount in changed.items():
-            row = known.get(key)
-            if row is not None:
-                writing.execute(delete(table).where(table.c.id == row.id))
-            if not amount.is_nothing:
-                state = row.state if row is not None else adjusting.first_state(METRICS[restated[key].metric].kind)
-                made = _row(restated[key], amount, state, told[key], seals[key[4]], stamp)
-                writing.execute(insert(table).values({**made, "id": row.id if row is not None else _id(key, stamp)}))
-    return len(changed)
+        known = _open(rows)
+        for key, amount in _changed(rows, restated, closed, compares).items():
+            if key in told:
+                causes, elsewhere = told[key]
+                left = amount - elsewhere
+                if _differs(known.get(key), left):
+                    _replace(writing, known.get(key), restated[key], left, causes, seals[key[4]], stamp)
+
+
+def _changed(
+    rows: _Rows, restated: Mapping[Key, KpiValue], closed: frozen.Closed, compares: _Comparable
+) -> dict[Key, Amounts]:
+    """The values of closed periods whose open amount is not what stands in the table."""
+    settled: dict[Key, list[Amounts]] = {}
+    for row in rows:
+        if row.state in SETTLED:
+            settled.setdefault(_key(row), []).append(_amounts(row))
+    known, found = _open(rows), dict[Key, Amounts]()
+    for before, now in adjusting.of_closed(closed.values, restated, closed.holds):
+        value = now or before
+        if value is not None and compares(value.key):
+            key, kind = value.key, METRICS[value.metric].kind
+            amount = adjusting.open_amount(before, now, kind, settled.get(key, ()))
+            if amount is not None and _differs(known.get(key), amount):
+                found[key] = amount
+    return found
+
+
+def _told(
+    store: Store, key: Key, rows: _Rows, restated: Mapping[Key, KpiValue], closed: frozen.Closed,
+    members: Sequence[Member],
+) -> tuple[list[dict[str, Any]], Amounts]:
+    """The causes of a difference, and how much of it is credit that another subject was frozen with and keeps.
+
+    Nobody computes a value any more for a person who was taken out of the people file, or has another code there. What
+    they were closed with stays theirs, so it is not given to anybody else a second time.
+    """
+    settled = sorted((row for row in rows if row.state in SETTLED and _key(row) == key), key=_decided)
+    in_force = {number for period, number in closed.seals if period == key[4]}
+    causes = adjusting.causes(
+        frozen.members(store, key) or (), members,
+        [(json.loads(row.causes), row.seal not in in_force) for row in settled],
+    )
+    gone = [
+        other for other in closed.values
+        if (other[0], *other[3:]) == (key[0], *key[3:]) and other != key and restated.get(other) is None
+    ]
+    kept = {adjusting.place(member) for other in gone for member in frozen.members(store, other) or ()}
+    return adjusting.apart(causes, kept, METRICS[restated[key].metric].kind)
+
+
+def _decided(row: Row[Any]) -> int:
+    return int(row.decided_at)
+
+
+def _replace(
+    writing: Writing, row: Row[Any] | None, value: KpiValue, amount: Amounts, causes: Sequence[Mapping[str, Any]],
+    seal: int, stamp: int,
+) -> None:
+    """An adjustment with another amount, under its id; none where it came to nothing."""
+    table = adjustment
+    if row is not None:
+        writing.execute(delete(table).where(table.c.id == row.id, table.c.state.in_(OPEN)))
+    if not amount.is_nothing:
+        state = row.state if row is not None else adjusting.first_state(METRICS[value.metric].kind)
+        made = _row(value, amount, state, causes, seal, stamp)
+        writing.execute(insert(table).values({**made, "id": row.id if row is not None else _id(value.key, stamp)}))
+
+
+def forget(writing: Writing, period: str) -> None:
+    """Take away what is open of a period that is opened again: its next close takes it in."""
+    writing.execute(delete(adjustment).where(adjustment.c.period == period, adjustment.c.state.in_(OPEN)))
+
+
+def _open(rows: _Rows) -> dict[Key, Row[Any]]:
+    return {_key(row): row for row in rows if row.state in OPEN}
 
 
 def _row(
@@ -99,7 +159,7 @@ def _seals(writing: Writing, periods: Collection[str]) -> Iterable[tuple[str, in
 
 
 def _differs(row: Row[Any] | None, amount: Amounts) -> bool:
-    return row is None or _amounts(row) != amount
+    return not amount.is_nothing if row is None else _amounts(row) != amount
 
 
 def _key(row: Row[Any]) -> Key:
@@ -119,13 +179,6 @@ def _amounts(row: Row[Any]) -> Amounts:
     return Amounts(*(None if text is None else Decimal(text) for text in (row.value, row.numerator, row.denominator)))
 
 
-def _settled(store: Store) -> dict[Key, list[Amounts]]:
-    found: dict[Key, list[Amounts]] = {}
-    for row in store.rows(select(adjustment).where(adjustment.c.state.in_(SETTLED))):
-        found.setdefault(_key(row), []).append(_amounts(row))
-    return found
-
-
 # --- what is decided -------------------------------------------------------------------------------------------------
 
 
@@ -143,18 +196,21 @@ def list_adjustments(
 
 
 def decide(
-    store: Store, given: str, decision: str, calendar: Calendar, *, actor: str, reason: str | None = None
+    store: Store, given: str, decision: str, calendar: Calendar, every: Mapping[str, str], *, actor: str,
+    reason: str | None = None,
 ) -> dict[str, Any]:
     """Accept, reject or defer a proposed or deferred adjustment; an accepted one is posted to the next open period.
 
-    Raises ConfigError for one that is not known or cannot be decided.
+    `every`: the length of the periods each KPI has a value of. Raises ConfigError for an adjustment that is not known
+    or cannot be decided.
     """
     with store.writing() as writing:
-        return settle(writing, given, decision, calendar, actor=actor, reason=reason)
+        return settle(writing, given, decision, calendar, every, actor=actor, reason=reason)
 
 
 def settle(
-    writing: Writing, given: str, decision: str, calendar: Calendar, *, actor: str, reason: str | None
+    writing: Writing, given: str, decision: str, calendar: Calendar, every: Mapping[str, str], *, actor: str,
+    reason: str | None,
 ) -> dict[str, Any]:
     """`decide` within a transaction."""
     row = writing.execute(select(adjustment).where(adjustment.c.id == given)).one_or_none()
@@ -164,7 +220,15 @@ def settle(
         raise _fault(f"{given} is {row.state} already; what comes later is an adjustment of its own")
     if row.state == "noted":
         raise _fault(f"{given} is of a ratio, duration or stock: restated, and never paid with another period")
-    posted = _posted_to(writing, calendar, row.period) if decision == "accept" else None
+    origin = frozen.state(writing.connection, row.period)
+    if origin is None or origin.state != "closed":
+        raise _fault(f"{row.period} is open again, and its next close takes in what {given} says")
+    if decision == "accept" and every.get(row.kpi) != origin.every:
+        raise _fault(
+            f"no {origin.every} has a value of {row.kpi} any more that {given} could be paid with; reject it, or "
+            "define the KPI again"
+        )
+    posted = _posted_to(writing, calendar, origin) if decision == "accept" else None
     subject = {"adjustment": given, "value": row.value, "posted_to": posted}
     stamp = journal.decide(writing, f"adjustment_{decision}", subject, actor=actor, reason=reason)
     writing.execute(
@@ -175,50 +239,67 @@ def settle(
     return as_json(writing.execute(select(adjustment).where(adjustment.c.id == given)).one())
 
 
-def _posted_to(writing: Writing, calendar: Calendar, origin: str) -> str:
+def _posted_to(writing: Writing, calendar: Calendar, origin: Row[Any]) -> str:
     """The first period after the origin that is not closed."""
-    period = calendar.parse(origin)
+    ends_at = origin.ends_at
     while True:
-        period = calendar.at(period.every, period.end)
+        period = calendar.at(origin.every, ends_at)
         found = frozen.state(writing.connection, period.name)
         if found is None or found.state != "closed":
             return period.name
+        ends_at = period.end
 
 
-def undecided(store: Store, ends_at: int, calendar: Calendar) -> list[dict[str, Any]]:
-    """The proposed adjustments of periods that ended by then: the next close asks for a decision about them."""
-    return [one for one in list_adjustments(store, state="proposed") if calendar.parse(one["period"]).end <= ends_at]
+def undecided(store: Store, ends_at: int) -> list[dict[str, Any]]:
+    """The proposed adjustments of closed periods that ended by then: the next close asks for a decision about them."""
+    table = tables.period
+    over = {row.name for row in store.rows(select(table).where(table.c.ends_at <= ends_at, table.c.state == "closed"))}
+    return [one for one in list_adjustments(store, state="proposed") if one["period"] in over]
 
 
 def apart(
-    proposed: Iterable[dict[str, Any]], below: Decimal | None
+    proposed: Iterable[dict[str, Any]], below: Decimal | None, kpis: Collection[str]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The money adjustments that are too small to ask about, and the others."""
+    """The money adjustments of these KPIs that are too small to ask about, and the others."""
     small: list[dict[str, Any]] = []
     others: list[dict[str, Any]] = []
     for one in proposed:
-        is_small = below is not None and one["kind"] == "V" and abs(Decimal(one["value"])) < below
+        is_money = one["kind"] == "V" and one["kpi"] in kpis
+        is_small = is_money and below is not None and abs(Decimal(one["value"])) < below
         (small if is_small else others).append(one)
     return small, others
 
 
-def shown(store: Store, values: Sequence[KpiValue], *, payable: bool, as_of: int | None = None) -> list[KpiValue]:
-    """The values with the sum of their accepted adjustments; `payable`: plus those that were posted to their period."""
-    rows = store.rows(select(adjustment).where(adjustment.c.state == "accepted"))
-    own: dict[Key, list[Amounts]] = {}
-    posted: dict[Key, list[Amounts]] = {}
-    for row in rows:
-        if as_of is None or row.decided_at <= as_of:
-            own.setdefault(_key(row), []).append(_amounts(row))
-            posted.setdefault((*_key(row)[:4], row.posted_to), []).append(_amounts(row))
+def shown(store: Store, values: Sequence[KpiValue], *, as_of: int | None = None) -> list[KpiValue]:
+    """The values with the sum of their accepted adjustments."""
+    own: dict[Key, Decimal] = {}
+    for row in _accepted(store, as_of):
+        own[_key(row)] = own.get(_key(row), Decimal(0)) + (_amounts(row).value or 0)
+    return [replace(one, adjustments=_text(own[one.key])) if one.key in own else one for one in values]
+
+
+def payable(
+    store: Store, values: Sequence[KpiValue], calendar: Calendar, wanted: Callable[[Key], bool], *,
+    as_of: int | None = None,
+) -> list[KpiValue]:
+    """The values plus what was accepted into their period; also of those who have nothing else in it.
+
+    `wanted`: whether a value of that key was asked for.
+    """
+    posted: dict[Key, list[Row[Any]]] = {}
+    for row in _accepted(store, as_of):
+        posted.setdefault((*_key(row)[:4], row.posted_to), []).append(row)
+    there = {value.key for value in values}
+    alone = [key for key in posted if key not in there and wanted(key)]
+    closed = frozen.closed(store, as_of=as_of)
+    known = kpi_store.current(store, {key[0] for key in alone}) if alone else []
+    named = {one.key[:4]: one for one in (*known, *closed.values.values())}
+    made = [_alone(named[key[:4]], key[4], calendar, closed) for key in alone if key[:4] in named]
     found = []
-    for value in values:
-        mine = sum((one.value or Decimal(0) for one in own.get(value.key, ())), Decimal(0))
-        made = replace(value, adjustments=_text(mine)) if value.key in own else value
-        if payable:
-            total = adjusting.payable(value, posted.get(value.key, ()), METRICS[value.metric].kind)
-            made = replace(made, value=_text(total), view="payable", attainment=_attained(value, total))
-        found.append(made)
+    for value in [*values, *made]:
+        amounts = [_amounts(row) for row in posted.get(value.key, ())]
+        total = adjusting.payable(value, amounts, METRICS[value.metric].kind)
+        found.append(replace(value, value=_text(total), view="payable", attainment=_attained(value, total)))
     return found
 
 
@@ -227,6 +308,21 @@ def _attained(value: KpiValue, total: Decimal | None) -> str | None:
     if total is None or value.target is None or total == Decimal(value.value or 0):
         return value.attainment
     return attained(METRICS[value.metric], Fraction(total), Fraction(value.target))
+
+
+def _accepted(store: Store, as_of: int | None) -> list[Row[Any]]:
+    rows = store.rows(select(adjustment).where(adjustment.c.state == "accepted"))
+    return [row for row in rows if as_of is None or row.decided_at <= as_of]
+
+
+def _alone(like: KpiValue, name: str, calendar: Calendar, closed: frozen.Closed) -> KpiValue:
+    """The value, of nothing yet, of somebody to whom an amount is paid in a period that has no value of theirs."""
+    period = calendar.parse(name)
+    return replace(
+        like, period=name, period_start=period.start_on.isoformat(), period_end=period.end_on.isoformat(), value="0",
+        numerator=None, denominator=None, status="frozen" if name in closed.kpis else "open", restated_value=None,
+        adjustments=None, target=None, attainment=None,
+    )
 
 
 def as_json(row: Row[Any]) -> dict[str, Any]:

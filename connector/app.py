@@ -161,7 +161,8 @@ class App:
 
         return Answer(
             adjustments.decide(
-                self.here.store, adjustment, decision, self.here.calendar, actor=quarantine.who(), reason=reason
+                self.here.store, adjustment, decision, self.here.calendar,
+                {one.id: one.every for one in self.here.config.kpis}, actor=quarantine.who(), reason=reason,
             )
         )
 
@@ -177,6 +178,7 @@ class App:
         """It was right: the answer is applied, or the mapping comes into force; the KPIs are computed and delivered."""
         from connector import jobs, quarantine, stops
 
+        jobs.refuse_paused(self.here, stops.source_of(self.here.store, stop))
         accepted = stops.accept(self.here.store, stop, actor=quarantine.who(), reason=reason)
         if accepted["kind"] == "mapping":
             answer = jobs.run_from_landing(self.here, accepted["source"])

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -22,7 +23,7 @@ from typing import Any, NamedTuple
 import structlog
 from sqlalchemy import Connection, func, select
 
-from connector import adjustments, completeness, files, frozen, journal, kpi, seal, workdays
+from connector import adjustments, completeness, computing, files, frozen, journal, kpi, seal, workdays
 from connector.computation import Computation, run_apart
 from connector.config.beside import read_bytes, shown
 from connector.errors import ConfigError, Fault
@@ -35,7 +36,8 @@ from connector.store import tables
 from connector.store.store import Store
 from connector.wiring import Installation
 
-LEASE = "close"
+LEASE = "kpi"
+"""A close is a computation: no other computes, and none closes or opens a period, while it is at it."""
 SERVICE = "connector run"  # the actor of what nobody did by hand
 JOB = "period close"  # the service's job; no source or destination can be called so
 
@@ -57,7 +59,8 @@ class Outcome(NamedTuple):
 class Closing:
     """One close: `run` does it, here or in a process of its own. `streams` of each source are those its mapping reads.
 
-    The computation's lease is that of the close, so that no two are at it.
+    The computation is of every KPI: what closed periods have become is brought up to date first, so that the close
+    asks about all of it.
     """
 
     computation: Computation
@@ -83,13 +86,14 @@ class Closing:
             until = max([period.end, *(one.matures_at(period) or 0 for one in ripe)])
             before = list(completeness.missing(connection, period, streams, now, until=until))
             read_to = completeness.read_to(connection, streams)
+        self.computation.run(store)
         found, as_of = replace(self.computation, definitions=ripe).with_members(store, period)
         sealed = [_frozen(value, members) for value, members in found]
         with store.writing() as writing:
             store.hold(writing, self.computation.lease)  # so nobody else has closed it meanwhile
             since = completeness.missing(writing.connection, period, streams, now, until=until)
-            proposed = adjustments.undecided(store, period.end, self.computation.calendar)
-            small, proposed = adjustments.apart(proposed, self.auto_accept_below)
+            proposed = adjustments.undecided(store, period.end)
+            small, proposed = adjustments.apart(proposed, self.auto_accept_below, self.computation.every)
             undecided = completeness.undecided(writing.connection, proposed)
             left_out = completeness.left_out(value for value, _ in found)
             findings = tuple(dict.fromkeys([*before, *since, *left_out, *undecided]))
@@ -98,7 +102,8 @@ class Closing:
             for one in small:
                 reason = f"below auto_accept_below, {self.auto_accept_below}"
                 adjustments.settle(
-                    writing, one["id"], "accept", self.computation.calendar, actor=self.actor, reason=reason
+                    writing, one["id"], "accept", self.computation.calendar, self.computation.every,
+                    actor=self.actor, reason=reason,
                 )
 
             def header(stamp: int, number: int, previous: str | None) -> dict[str, Any]:
@@ -118,7 +123,7 @@ class Closing:
         self, store: Store, now: int, *, is_closed: bool
     ) -> tuple[list[KpiDefinition], dict[str, int | None]]:
         """The KPIs to freeze now, and those that wait for later; of a closed period only what it left waiting."""
-        asked = list(self.computation.definitions)
+        asked = [one for one in self.computation.definitions if one.every == self.period.every]
         if is_closed:
             left = frozen.closed(store, periods=[self.period.name]).waiting.get(self.period.name, ())
             asked = [one for one in asked if one.id in left]
@@ -137,6 +142,7 @@ class Closing:
             "timezone": str(calendar.zone), "fiscal_year_start": calendar.fiscal_year_start,
             "currency": known.currency, "kpis": {one.id: METRICS[one.metric].version for one in ripe},
             "waiting": {name: iso(at) for name, at in waiting.items()},
+            "signatures": {one.id: one.signature for one in ripe},
             "definitions": hashlib.sha256(definitions.encode()).hexdigest(), "actor": self.actor, "reason": self.reason,
         }
 
@@ -167,22 +173,23 @@ def _files(connection: Connection, as_of: int) -> list[dict[str, str]]:
 
 
 def close(
-    here: Installation, name: str, *, actor: str, force: bool = False, reason: str | None = None
+    here: Installation, name: str, *, actor: str, force: bool = False, reason: str | None = None,
+    wait: float = computing.PATIENCE,
 ) -> Outcome:
-    """Close the period of that name. Raises ConfigError for a name that cannot be closed, and Busy."""
+    """Close the period of that name. Raises ConfigError for a name that cannot be closed, and Busy when another run
+    computes, closes or opens for longer than that."""
     if force and not (reason or "").strip():
         raise fault("--force", "a close by force needs --reason: why is it closed although something is missing?")
     period = _period(here, name)
-    definitions = _definitions(here, period.every)
-    if not definitions:
+    if not _definitions(here, period.every):
         lengths = ", ".join(sorted({one.every for one in here.config.kpis})) or "none is there"
         raise fault("period", f"{name} is a {period.every}; the KPIs of the config have a value every: {lengths}")
     streams = {source: mapping.streams() for source, mapping in files.checked(here).items()}
     files.register(here)
-    lease = here.store.acquire(LEASE)
+    lease = computing.lease(here, wait)
     config = here.config
     try:
-        computation = Computation(config.store, definitions, here.calendar, config.currency, config.people, lease)
+        computation = Computation(config.store, config.kpis, here.calendar, config.currency, config.people, lease)
         task = Closing(computation, period, streams, actor, force, reason, config.auto_accept_below)
         if threading.current_thread() is threading.main_thread():
             return task.run(here.store)
@@ -194,7 +201,7 @@ def close(
 def reopen(here: Installation, name: str, reason: str, *, actor: str) -> dict[str, Any]:
     """Open the latest closed period of its length again. Raises ConfigError when it is not that, and Busy."""
     period = _period(here, name)
-    lease = here.store.acquire(LEASE)
+    lease = computing.lease(here, computing.PATIENCE)
     try:
         with here.store.writing() as writing:
             here.store.hold(writing, lease)
@@ -208,6 +215,7 @@ def reopen(here: Installation, name: str, reason: str, *, actor: str) -> dict[st
             subject = {"period": name, "seal": found.seal}
             stamp = journal.decide(writing, "period_reopen", subject, actor=actor, reason=reason)
             frozen.reopen(writing, name, stamp)
+            adjustments.forget(writing, name)
     finally:
         here.store.release(lease)
     return {"period": name, "state": "open", "seal": found.seal, "reason": reason}
@@ -226,12 +234,15 @@ def close_due(here: Installation) -> list[Outcome]:
     for period in due(here):
         if period.every in waiting:
             continue
+        with here.store.reading() as connection:
+            known = frozen.state(connection, period.name)
         outcome = close(here, period.name, actor=SERVICE)
         outcomes.append(outcome)
         if outcome.seal:
             _log.info("period closed", period=period.name, seal=outcome.seal.header["number"], hash=outcome.seal.hash)
             continue
-        waiting.add(period.every)
+        if known is None or known.state != "closed":  # a cohort of a closed one holds nobody up
+            waiting.add(period.every)
         with here.store.writing() as writing:
             subject = {"period": period.name, "findings": outcome.findings}
             journal.decide(writing, "period_incomplete", subject, actor=SERVICE)
@@ -254,13 +265,20 @@ def due(here: Installation) -> list[Period]:
 def _grown(here: Installation, every: str, now: int) -> list[Period]:
     """The closed periods of that length with a cohort that has reached its horizon since."""
     waiting = frozen.closed(here.store).waiting
-    periods = sorted((here.calendar.parse(name) for name, left in waiting.items() if left), key=lambda one: one.start)
+    periods = sorted(_named(here, (name for name, left in waiting.items() if left)), key=lambda one: one.start)
     defined = _definitions(here, every)
     return [
         period for period in periods
         if period.every == every
         and any((one.matures_at(period) or now + 1) <= now for one in defined if one.id in waiting[period.name])
     ]
+
+
+def _named(here: Installation, names: Iterable[str]) -> Iterator[Period]:
+    """The periods of these names; none for what the calendar called so once, before the fiscal year was moved."""
+    for name in names:
+        with suppress(ValueError):
+            yield here.calendar.parse(name)
 
 
 def holidays(here: Installation) -> frozenset[date]:

@@ -25,7 +25,7 @@ from typing import Any, Protocol, TypedDict, TypeVar
 
 from sqlalchemy import Connection
 
-from connector import adjustments, journal, kpi, kpi_store, people
+from connector import adjustments, frozen, journal, kpi, kpi_store, people
 from connector.errors import ConnectorError
 from connector.kpi import KpiDefinition
 from connector.kpi_store import Changes, Key
@@ -71,8 +71,18 @@ class Computation:
             )
         values += self._emptied(store, values, snapshot.as_of)
         changes = kpi_store.save(store, values, lease=self.lease)
-        adjustments.propose(store, {value.key: value for value in values}, self._members_of(store), lease=self.lease)
+        today = {value.key: value for value in values}
+        adjustments.propose(store, today, self._terms(), self._members_of(store), lease=self.lease)
         return changes
+
+    @property
+    def every(self) -> dict[str, str]:
+        """The length of the periods each KPI has a value of."""
+        return {one.id: one.every for one in self.definitions}
+
+    def _terms(self) -> dict[str, frozen.Terms]:
+        common = str(self.calendar.zone), self.calendar.fiscal_year_start, self.currency
+        return {one.id: frozen.Terms(one.signature, *common) for one in self.definitions}
 
     def _members_of(self, store: Store) -> Callable[[str], Mapping[Key, Sequence[Member]]]:
         def members_of(name: str) -> Mapping[Key, Sequence[Member]]:

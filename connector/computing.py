@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from connector import adjustments, frozen, kpi, kpi_store, naming, scores
 from connector.computation import Computation, gaps, people_of
 from connector.errors import Busy, ConfigError, Fault
 from connector.fx import Rates
 from connector.kpi import KpiDefinition
-from connector.kpi_store import Changes
+from connector.kpi_store import Changes, Key
 from connector.metrics.catalogue import CATALOGUE
 from connector.model import KpiValue, Member, micros
 from connector.period import Calendar
@@ -37,10 +38,10 @@ def refresh(here: Installation, *, wait: float = PATIENCE, apart: bool | None = 
     definitions = here.config.kpis
     if not definitions and not kpi_store.current(here.store):
         return Changes(0, 0, 0, 0)
-    lease = _lease(here, wait)
+    held = lease(here, wait)
     try:
         computation = Computation(
-            here.config.store, definitions, here.calendar, here.config.currency, here.config.people, lease
+            here.config.store, definitions, here.calendar, here.config.currency, here.config.people, held
         )
         if apart is None:
             apart = threading.current_thread() is not threading.main_thread()
@@ -48,10 +49,11 @@ def refresh(here: Installation, *, wait: float = PATIENCE, apart: bool | None = 
             return computation.run_apart(here.clock)
         return computation.run(here.store)
     finally:
-        here.store.release(lease)
+        here.store.release(held)
 
 
-def _lease(here: Installation, wait: float) -> Lease:
+def lease(here: Installation, wait: float) -> Lease:
+    """The lease of who computes, closes or opens a period. Raises Busy when another has it for so many seconds."""
     until = here.clock.now() + timedelta(seconds=wait)
     while True:
         try:
@@ -85,20 +87,66 @@ def ask(
     restated: as they are today, closed or not; None: frozen where closed, else open.
     """
     _check_basis(basis)
+    if view == "frozen" and period and wanted and wanted not in {one.id for one in here.config.kpis}:
+        return _kept(here, wanted, period, subject, by or {}, as_of)
     definitions = _definitions(here, wanted, by or {}, options or {})
     moment = None if as_of is None else instant(as_of, here.calendar)
-    names = _periods(here, definitions, period, moment)
     store = here.store  # opened first: a question to an installation that never ran finds empty tables
     with open_snapshot(here.config.store, moment, reconstructed=basis == "reconstructed") as snapshot:
+        asked = _asked(here, snapshot, definitions, options or {}, moment)
+        names = _periods(here, asked, period, moment)
         values = kpi.compute(
-            definitions, snapshot, here.calendar, here.config.currency, periods=names, subject=subject, basis=basis,
+            asked.definitions, snapshot, asked.calendar, asked.currency, periods=names, subject=subject, basis=basis,
             **gaps(store, snapshot.known_at),
         )
-    values = _in_view(here, view, values, {one.id for one in definitions}, names, subject, moment, options, basis)
+    values = _in_view(here, view, values, asked, names, subject, moment, options, basis)
     found = [value for value in values if all(value.dimensions.get(name) == word for name, word in (by or {}).items())]
     if not found and (subject is not None or by):
         _check_names(here, definitions, subject, by or {})
     return found
+
+
+def _kept(
+    here: Installation, kpi_id: str, period: str, subject: str | None, by: Mapping[str, str], as_of: str | None
+) -> list[KpiValue]:
+    """The frozen values of a KPI that the config has no longer."""
+    moment = None if as_of is None else instant(as_of, here.calendar)
+    found = frozen.closed(here.store, periods=[period], as_of=moment).values.values()
+    kept = [
+        value for value in found
+        if value.kpi == kpi_id and subject in (None, value.subject.key)
+        and all(value.dimensions.get(name) == word for name, word in by.items())
+    ]
+    if not kept:
+        _definitions(here, kpi_id, by, {})  # raises: nobody knows it
+    return sorted(kept, key=lambda value: value.key)
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """By which a question is answered: those of the config, or of then."""
+
+    definitions: Sequence[KpiDefinition]
+    calendar: Calendar
+    currency: str
+
+
+def _asked(
+    here: Installation, snapshot: Snapshot, definitions: Sequence[KpiDefinition], options: Mapping[str, str],
+    moment: int | None,
+) -> _Terms:
+    """The KPIs, the calendar and the currency as the config had them at the asked moment; as they are, without one."""
+    if moment is None:
+        return _Terms(definitions, here.calendar, here.config.currency)
+    then = []
+    for one in definitions:
+        made = replace(was := _as_defined(snapshot, one), options={**was.options, **options})
+        then.append(one if kpi.validate(made) else made)
+    told = snapshot.document("calendar")
+    if told is None:
+        return _Terms(then, here.calendar, here.config.currency)
+    calendar = json.loads(told.content)
+    return _Terms(then, Calendar(ZoneInfo(calendar["timezone"]), calendar["fiscal_year_start"]), calendar["currency"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +174,16 @@ def ask_one(
                      "whose causes `connector adjustment list --json` has; expected frozen or restated")
     (definition,) = _definitions(here, wanted, by or {}, options or {})
     moment = None if as_of is None else instant(as_of, here.calendar)
-    (name,) = _periods(here, [definition], period, moment)
     store = here.store
     with open_snapshot(here.config.store, moment, reconstructed=basis == "reconstructed") as snapshot:
+        asked = _asked(here, snapshot, [definition], options or {}, moment)
+        (definition,) = asked.definitions
+        (name,) = _periods(here, asked, period, moment)
         found = kpi.detail(
-            definition, snapshot, here.calendar, here.config.currency, name, subject=subject, dimensions=by,
+            definition, snapshot, asked.calendar, asked.currency, name, subject=subject, dimensions=by,
             basis=basis, **gaps(store, snapshot.known_at),
         )
-    shown = _in_view(here, view, list(found.values), {wanted}, [name], subject, moment, options, basis)
+    shown = _in_view(here, view, list(found.values), asked, [name], subject, moment, options, basis)
     values = [value for value in shown if all(value.dimensions.get(name) == word for name, word in (by or {}).items())]
     if len(values) > 1:
         raise _several(definition, values)
@@ -153,8 +203,9 @@ def _frozen(here: Installation, definition: KpiDefinition, value: KpiValue, mome
     kept = frozen.members(here.store, value.key, as_of=moment) or []
     currency = value.currency or here.config.currency
     with open_snapshot(here.config.store, value.as_of) as snapshot:
+        then = _asked(here, snapshot, [definition], {}, value.as_of)
         found = kpi.detail(
-            _as_defined(snapshot, definition), snapshot, here.calendar, currency, value.period,
+            then.definitions[0], snapshot, then.calendar, currency, value.period,
             subject=value.subject, dimensions=value.dimensions,
         )
     again: dict[Member, list[Member]] = {}
@@ -188,18 +239,21 @@ def _check_basis(basis: str) -> None:
 
 
 def _in_view(
-    here: Installation, view: str | None, values: list[KpiValue], kpis: Collection[str], periods: Sequence[str],
+    here: Installation, view: str | None, values: list[KpiValue], asked: _Terms, periods: Sequence[str],
     subject: str | None, moment: int | None, options: Mapping[str, str] | None, basis: str,
 ) -> list[KpiValue]:
     """The values as that view has them; those of another basis, or with other options, were never frozen."""
     if view not in (None, *VIEWS):
         raise _fault("--view", f"there is no view {view!r}, expected one of: {', '.join(VIEWS)}")
+    if view in ("frozen", "payable") and basis != "known":
+        raise _fault("--view", f"what is {view} was closed as it was known then; leave --basis {basis} out")
     if view == "restated":
         return [replace(value, view="restated") for value in values]
     closed = frozen.closed(here.store, periods=periods, as_of=moment)
     if view == "frozen" and not closed.kpis:
         named = ", ".join(periods) or "no period"
         raise _fault("--view", f"{named} is not closed, so nothing is frozen; `connector period list` shows what is")
+    kpis = {one.id for one in asked.definitions}
     computed = {(value.subject.kind, value.subject.key) for value in values}
     told = {
         key: value for key, value in closed.values.items()
@@ -207,10 +261,35 @@ def _in_view(
     }
     if options or basis != "known":
         closed, told = frozen.Closed({period: frozenset() for period in closed.kpis}, {}), {}
+    values = [*values, *_emptied(here, asked, values, told)]
     found = frozen.in_place_of(values, replace(closed, values=told))
     if view == "frozen":
         found = [value for value in found if value.view == "frozen"]
-    return adjustments.shown(here.store, found, payable=view == "payable", as_of=moment)
+    found = adjustments.shown(here.store, found, as_of=moment)
+    if view != "payable":
+        return found
+    person = people_of(here.config.people).find(subject) if subject else None
+    keys = {subject, person.code if person else subject}
+
+    def wanted(key: Key) -> bool:
+        of_subject = subject is None or key[2] in keys or key[1:3] in computed
+        return key[0] in kpis and key[4] in periods and of_subject
+
+    return adjustments.payable(here.store, found, asked.calendar, wanted, as_of=moment)
+
+
+def _emptied(
+    here: Installation, asked: _Terms, values: Sequence[KpiValue], told: Mapping[Key, KpiValue]
+) -> list[KpiValue]:
+    """What frozen values are today of which nothing is left; a person who was taken out of the people file has none."""
+    there, definitions = {value.key for value in values}, {one.id: one for one in asked.definitions}
+    left = [value for key, value in told.items() if key not in there and value.kpi in definitions]
+    staff = {one.code for one in people_of(here.config.people).persons if not one.is_ignored} if left else set()
+    made = (
+        kpi.emptied(definitions[value.kpi], value, asked.calendar, asked.currency, value.as_of)
+        for value in left if value.subject.kind != "person" or value.subject.key in staff
+    )
+    return [value for value in made if value is not None]
 
 
 def _check_names(
@@ -250,15 +329,14 @@ def _definitions(
     return [one for one in chosen if all(name in one.dimensions for name in by)]
 
 
-def _periods(
-    here: Installation, definitions: Sequence[KpiDefinition], period: str | None, as_of: int | None
-) -> list[str]:
+def _periods(here: Installation, asked: _Terms, period: str | None, as_of: int | None) -> list[str]:
     """The period asked for, else of each length the one that is running (or was, at `as_of`)."""
+    definitions = asked.definitions
     if period is None:
         now = micros(here.clock.now()) if as_of is None else as_of
-        return [here.calendar.at(every, now).name for every in dict.fromkeys(one.every for one in definitions)]
+        return [asked.calendar.at(every, now).name for every in dict.fromkeys(one.every for one in definitions)]
     try:
-        found = here.calendar.parse(period)
+        found = asked.calendar.parse(period)
     except ValueError as error:
         raise _fault("--period", str(error)) from None
     if not any(one.every == found.every for one in definitions):

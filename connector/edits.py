@@ -2,7 +2,7 @@
 
 Read from the adjustments' causes: each names a record that counts otherwise today than it was frozen. What became of it
 since the close is found in the ledger: moves and field changes that the vendor told, with who made them where it says
-so, and for the rest the difference between the version of then and of now.
+so, and for the rest what each version of the record says otherwise than the one before it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from sqlalchemy import Row as Row_
 from sqlalchemy import select
 
 from connector import adjustments, frozen
@@ -33,33 +34,33 @@ def edits(store: Store, period: str) -> list[dict[str, Any]]:
     Raises ConfigError when the period is not closed.
     """
     with store.reading() as connection:
-        row = connection.execute(
-            select(seal).where(seal.c.period == period, seal.c.reopened_at.is_(None)).order_by(seal.c.number.desc())
-        ).first()
-        if row is None:
+        rows = connection.execute(select(seal).where(seal.c.period == period, seal.c.reopened_at.is_(None))).all()
+        if not rows:
             message = f"{period} is not closed; `connector period list` shows which are"
             raise ConfigError([Fault("command line", 0, "period", message)])
-        since = _as_of(frozen.told(row.header))
+        since_of = _frozen_at(rows)
         moved = _moved(adjustments.list_adjustments(store, period=period))
-        now = 2**62
-        then_rows, now_rows = KnownRows(connection, now, since), KnownRows(connection, now, now)
+        now, first = 2**62, min(since_of.values(), default=0)
+        for key in frozen.touched(connection, period, first):
+            moved.setdefault(key, [])
+        now_rows = KnownRows(connection, now, now)
         names = _names(now_rows)
-        return [
-            {
-                "entity": entity, "source": source, "id": id_,
-                "name": _name(now_rows, entity, (source, id_)),
-                "edits": sorted(
-                    _of_record(then_rows, now_rows, entity, (source, id_), since, names),
-                    key=lambda edit: (edit["known_at"], edit["what"]),
-                ),
-                "moves": effects,
-            }
-            for (entity, source, id_), effects in sorted(moved.items())
-        ]
+        found = []
+        for (entity, source, id_), effects in sorted(moved.items()):
+            since = min((since_of.get(one["kpi"], first) for one in effects), default=first)
+            told = _of_record(KnownRows(connection, now, since), now_rows, entity, (source, id_), since, names)
+            made = sorted(told, key=lambda edit: (edit["known_at"], edit["what"]))
+            if made or effects:
+                name = _name(now_rows, entity, (source, id_))
+                named = {"entity": entity, "source": source, "id": id_, "name": name}
+                found.append({**named, "edits": made, "moves": effects})
+        return found
 
 
-def _as_of(header: Mapping[str, Any]) -> int:
-    return micros(datetime.fromisoformat(str(header["as_of"])))
+def _frozen_at(rows: Iterable[Row_[Any]]) -> dict[str, int]:
+    """As of when each KPI of the period was frozen: cohorts later than the rest."""
+    headers = [frozen.told(row.header) for row in rows]
+    return {kpi: micros(datetime.fromisoformat(header["as_of"])) for header in headers for kpi in header["kpis"]}
 
 
 def _moved(listed: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, str], list[dict[str, Any]]]:
@@ -100,15 +101,15 @@ def _of_record(
             if fact["recorded_at"] > since and fact["origin"] != "initial":
                 told |= _TOLD if what == "stage" else {what}
                 yield _edit(what, old, new, fact, names)
-    before, now = then_rows.versions(entity, [key]).get(key), now_rows.versions(entity, [key]).get(key)
-    if now is None or now["recorded_at"] <= since:
-        return
-    if before is None:
-        yield _edit("record", None, "first seen", now, names)
-        return
-    for what, old, new in _differences(entity, before, now):
-        if what not in told:
-            yield _edit(what, old, new, now, names)
+    before = then_rows.versions(entity, [key]).get(key)
+    for version in now_rows.history(entity, key, since):
+        if before is None:
+            yield _edit("record", None, "first seen", version, names)
+        else:
+            for what, old, new in _differences(entity, before, version):
+                if what not in told:
+                    yield _edit(what, old, new, version, names)
+        before = version
 
 
 def _steps(facts: Iterable[tuple[str, Any, Row]]) -> Iterator[tuple[str, Any, Any, Row]]:

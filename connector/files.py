@@ -54,7 +54,7 @@ def _scores(here: Installation) -> list[ScoreFile]:
 
 
 def register(here: Installation) -> None:
-    """Keep the people, rates, holidays, targets, okrs, ratings and KPIs as they are from now on."""
+    """Keep the calendar, people, rates, holidays, targets, okrs, ratings and KPIs as they are from now on."""
     config = here.config
     _put_rules(here)
     _put_table(here, "people", config.people, {})
@@ -65,6 +65,13 @@ def register(here: Installation) -> None:
     year = {"fiscal_year_start": config.fiscal_year_start}
     _put_table(here, "okrs", config.okrs, {"decimal": config.okrs_decimal, **year})
     _put_table(here, "ask", config.ask, {"decimal": config.ask_decimal, **year})
+    calendar = canonical_json({
+        "timezone": str(config.zone), "fiscal_year_start": config.fiscal_year_start, "week_start": config.week_start,
+        "currency": config.currency,
+    })
+    journal.put_file(
+        here.store, "calendar", "", version=_hash(calendar), path=config.file, content=calendar.encode(), settings={}
+    )
     defined = canonical_json([kpi.as_json(one) for one in config.kpis])
     journal.put_file(
         here.store, "kpis", "", version=_hash(defined), path=config.file, content=defined.encode(), settings={}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, insert, or_, select, update
 
@@ -29,17 +29,30 @@ Frozen = tuple[KpiValue, Sequence[Member], Entry]
 _CONTENT = ("salt", "kpi", "subject_kind", "subject_key", "dimensions", "object")  # what erasing takes away
 
 
+class Terms(NamedTuple):
+    """By which a KPI's value is computed, beside what is known: today's value compares with a frozen one of the same
+    terms only. `definition` is the KPI's signature."""
+
+    definition: str
+    timezone: str
+    fiscal_year_start: int
+    currency: str
+
+
 @dataclass(frozen=True, slots=True)
 class Closed:
     """The closed periods of one moment: which KPIs each one's seals hold, and all frozen values by their keys.
 
     `waiting`: the cohort KPIs that a period's close left open, since their values still grow. A KPI defined after a
-    close is in no seal of it: its values of that period are neither frozen nor open.
+    close is in no seal of it: its values of that period are neither frozen nor open. `terms` are of a KPI and
+    period, `seals` the numbers in force.
     """
 
     kpis: Mapping[str, frozenset[str]]
     values: Mapping[Key, KpiValue]
     waiting: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    terms: Mapping[tuple[str, str], Terms] = field(default_factory=dict)
+    seals: frozenset[tuple[str, int]] = frozenset()
 
     def holds(self, value: KpiValue) -> bool:
         """Whether the value's KPI is sealed for its period, so that only the frozen values count."""
@@ -55,22 +68,29 @@ class Closed:
 
 def closed(store: Store, *, periods: Collection[str] | None = None, as_of: int | None = None) -> Closed:
     """What is closed now, or was at `as_of`; of these periods, or of all."""
+    seal, table = tables.seal, tables.frozen_value
     wanted = _in_force(as_of)
     if periods is not None:
-        wanted = and_(wanted, tables.seal.c.period.in_(periods))
-    seals = store.rows(select(tables.seal.c.period, tables.seal.c.header).where(wanted))
+        wanted = and_(wanted, seal.c.period.in_(periods))
+    seals = store.rows(select(seal.c.period, seal.c.number, seal.c.header).where(wanted))
     if not seals:
         return Closed({}, {})
-    rows = store.rows(_values(tables.frozen_value.c.object).where(wanted, tables.frozen_value.c.object.is_not(None)))
+    pairs = [and_(table.c.period == row.period, table.c.seal == row.number) for row in seals]
+    rows = store.rows(select(table.c.object).where(or_(*pairs), table.c.object.is_not(None)))  # these never change
     values = [_value(row.object) for row in rows]
     kpis: dict[str, frozenset[str]] = {}
     waiting: dict[str, frozenset[str]] = {}
+    terms: dict[tuple[str, str], Terms] = {}
     for row in seals:
         header = json.loads(row.header)
         kpis[row.period] = kpis.get(row.period, frozenset()).union(header["kpis"])
-        waiting[row.period] = waiting.get(row.period, frozenset()).union(header.get("waiting", ()))
+        waiting[row.period] = waiting.get(row.period, frozenset()).union(header["waiting"])
+        for kpi in header["kpis"]:
+            common = header["timezone"], header["fiscal_year_start"], header["currency"]
+            terms[kpi, row.period] = Terms(header["signatures"][kpi], *common)
     open_ = {period: waiting[period] - held for period, held in kpis.items()}
-    return Closed(kpis, {value.key: value for value in values}, open_)
+    numbers = frozenset((row.period, row.number) for row in seals)
+    return Closed(kpis, {value.key: value for value in values}, open_, terms, numbers)
 
 
 def members(store: Store, key: Key, *, as_of: int | None = None) -> list[Member] | None:
@@ -157,6 +177,22 @@ def misfiled(connection: Connection, period: str, number: int) -> list[str]:
         if not is_own:
             found.append(f"{period} seal {number}: the value of {row.commitment[:16]}… is kept under another name")
     return found
+
+
+def touched(connection: Connection, period: str, since: int) -> set[tuple[str, str, str]]:
+    """The records frozen in a closed period, as (deal or lead, source, id), of which something was learnt since."""
+    table, member, seal = tables.frozen_value, tables.kpi_member, tables.seal
+    joined = select(member.c.entity, member.c.source, member.c.id).distinct().select_from(
+        member.join(table, table.c.commitment == member.c.commitment)
+        .join(seal, and_(seal.c.period == table.c.period, seal.c.number == table.c.seal))
+    ).where(seal.c.period == period, seal.c.reopened_at.is_(None))
+    frozen = {("lead" if row.entity == "lead" else "deal", row.source, row.id) for row in connection.execute(joined)}
+    learnt: set[tuple[str, str, str]] = set()
+    for name, column in (("deal", "id"), ("lead", "id"), ("stage_transition", "deal"), ("deal_change", "deal")):
+        told = tables.LEDGER[name]
+        query = select(told.c.source, told.c[column]).distinct().where(told.c.recorded_at > since)
+        learnt |= {("lead" if name == "lead" else "deal", *row) for row in connection.execute(query)}
+    return frozen & learnt
 
 
 def _values(*columns: Any) -> Select[Any]:

@@ -122,6 +122,13 @@ def unpaused(job: Job, names: Sequence[str], *, named: bool) -> list[str]:
     return [name for name in names if name not in paused]
 
 
+def refuse_paused(here: Installation, source: str) -> None:
+    """Raise ConfigError for a source that is paused."""
+    if found := runs.paused(here.store, [source]):
+        text = f"{source} is paused: {found[source]['reason']}; `connector resume {source}` takes it in again"
+        raise ConfigError([Fault("command line", 0, source, text)])
+
+
 def streams_of(here: Installation, name: str, wanted: Sequence[str] | None) -> list[str] | None:
     """Those of the wanted streams that the source's mapping reads; None for all."""
     return None if wanted is None else [stream for stream in wanted if stream in here.mapping(name).streams()]

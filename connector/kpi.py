@@ -5,6 +5,7 @@ Everything is asked as of the snapshot's moment, so the same snapshot always giv
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ from connector.metrics.metric import Metric
 from connector.metrics.question import DAY, EXTRA, NOBODY, Group, Question
 from connector.metrics.subjects import Subjects
 from connector.metrics.value import Numbers, numbers, unit
-from connector.model import KpiValue, Member, Subject
+from connector.model import KpiValue, Member, Subject, canonical_json
 from connector.period import EVERY, Calendar, Period
 
 PER = ("person", "team", "owner", "pipeline", "company")
@@ -81,6 +82,14 @@ class KpiDefinition:
     def effective_options(self) -> dict[str, str]:
         """The options given, over the metric's defaults."""
         return {**METRICS[self.metric].default_options, **{name: str(word) for name, word in self.options.items()}}
+
+    @property
+    def signature(self) -> str:
+        """A hash of what the numbers mean: all but the name and where they are pushed to."""
+        meant = [self.metric, self.per, self.dimensions, self.every, self.filters, self.effective_options]
+        if self.rules or self.parts:
+            meant += [self.rules, {one.id: one.signature for one in self.parts}]
+        return hashlib.sha256(canonical_json(meant).encode()).hexdigest()[:16]
 
     def matures_at(self, period: Period) -> int | None:
         """The instant from which the period's value no longer grows by itself, and can be frozen.
@@ -351,6 +360,8 @@ def _engine(snapshot: Snapshot, calendar: Calendar, currency: str) -> Engine:
 def rates(snapshot: Snapshot, currency: str) -> fx.Rates:
     """The rates into that currency: the file's, else those the sources told. Raises ConfigError."""
     file = snapshot.document("fx")
+    if file and json.loads(file.settings or "{}").get("currency", currency) != currency:
+        return fx.Rates(currency, [], file.path)  # rates into another money say nothing
     if file:
         decimal = json.loads(file.settings or "{}").get("decimal", ".")
         return fx.Rates(currency, fx.parse(file.content, file.path, currency, decimal), file.path)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from connector import closing, frozen, seal, workdays
 from connector.closing import fault
@@ -92,6 +92,7 @@ def verify(here: Installation, name: str | None = None) -> dict[str, Any]:
     with here.store.reading() as connection:
         closes = _closes(connection)  # first, so that a seal made meanwhile is none that is lost
         rows = connection.execute(select(tables.seal).order_by(tables.seal.c.seen_at)).all()
+        checked.faults += _misplaced(connection, rows)
         chain = list(frozen.seals(connection))
         checked.faults += [found for found in (seal.chain_break(chain), _lost(closes, chain)) if found]
         for row in rows:
@@ -113,6 +114,23 @@ def _closes(connection: Connection) -> list[dict[str, Any]]:
     table = tables.audit
     query = select(table.c.subject).where(table.c.action == "period_close").order_by(table.c.seen_at)
     return [json.loads(subject) for subject in connection.execute(query).scalars()]
+
+
+def _misplaced(connection: Connection, rows: Sequence[Row[Any]]) -> Iterator[str]:
+    """Seals that are in force, or are not, against what was decided; and periods whose state is not that of theirs."""
+    table = tables.audit
+    query = select(table.c.seen_at, table.c.subject).where(table.c.action == "period_reopen").order_by(table.c.seen_at)
+    opened = [(at, json.loads(subject)["period"]) for at, subject in connection.execute(query)]
+    for row in rows:
+        later = [at for at, period in opened if period == row.period and at > row.seen_at]
+        if row.reopened_at != (later[0] if later else None):
+            yield f"{row.period} seal {row.number} is {'not ' * (row.reopened_at is not None)}in force, unlike decided"
+    in_force = {row.period for row in rows if row.reopened_at is None}
+    latest = {row.period: row.number for row in sorted(rows, key=lambda one: one.number)}
+    for period in connection.execute(select(tables.period)):
+        state = "closed" if period.name in in_force else "open"
+        if (period.state, period.seal) != (state, latest.get(period.name)):
+            yield f"{period.name} is kept as {period.state} under seal {period.seal}, which is not what its seals say"
 
 
 def _lost(closes: Iterable[Mapping[str, Any]], chain: Iterable[Seal]) -> str | None:

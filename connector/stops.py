@@ -48,6 +48,12 @@ def _mapping_json(row: Row[Any]) -> dict[str, Any]:
     }
 
 
+def source_of(store: Store, stop: str) -> str:
+    """The source a waiting stop is of. Raises ConfigError for an unknown stop."""
+    with store.writing() as writing:
+        return str(_open(writing, stop)[1].source)
+
+
 def accept(store: Store, stop: str, *, actor: str, reason: str | None = None) -> dict[str, Any]:
     """It is right: the next sync applies it. Raises ConfigError for an unknown stop."""
     with store.writing() as writing:
@@ -89,6 +95,9 @@ def _open(writing: Writing, stop: str) -> tuple[str, Row[Any]]:
 # --- changed mappings ------------------------------------------------------------------------------------------------
 
 
+_WAITING = ("stopped", "accepted")  # an accepted one has done its work once it is in force
+
+
 @dataclass(frozen=True, slots=True)
 class MappingStop:
     """A version of a source's mapping that moves KPIs too far; `previous` is the version it would have replaced."""
@@ -101,11 +110,21 @@ class MappingStop:
     reason: str | None
 
 
-def of_mapping(connection: Connection, source: str) -> MappingStop | None:
-    """The source's last mapping that was stopped, whatever became of it."""
-    mine = select(mapping_stop).where(mapping_stop.c.source == source).order_by(mapping_stop.c.seen_at.desc())
-    row = connection.execute(mine.limit(1)).first()
+def of_mapping(connection: Connection, source: str, version: str, previous: str) -> MappingStop | None:
+    """What was last decided, or waits, about that version in place of that one; None where nothing does."""
+    table = mapping_stop
+    mine = select(table).where(
+        table.c.source == source, table.c.version == version, table.c.previous == previous,
+        table.c.state != "abandoned",
+    )
+    row = connection.execute(mine.order_by(table.c.seen_at.desc()).limit(1)).first()
     return None if row is None else _mapping_stop(row)
+
+
+def is_waiting(connection: Connection, source: str) -> bool:
+    """Whether a changed mapping waits for a decision, or was accepted and is not in force."""
+    mine = select(mapping_stop.c.id).where(mapping_stop.c.source == source, mapping_stop.c.state.in_(_WAITING))
+    return connection.execute(mine.limit(1)).first() is not None
 
 
 def stop_mapping(store: Store, source: str, version: str, previous: str, moves: Sequence[Move]) -> MappingStop:
@@ -126,7 +145,7 @@ def withdraw(store: Store, source: str) -> None:
 
 
 def _abandon(writing: Writing, source: str) -> None:
-    waiting = (mapping_stop.c.source == source, mapping_stop.c.state == "stopped")
+    waiting = (mapping_stop.c.source == source, mapping_stop.c.state.in_(_WAITING))
     writing.execute(update(mapping_stop).where(*waiting).values(state="abandoned"))
 
 

@@ -34,6 +34,11 @@ class KnownRows:
         found = self._rows(entity, {"source": key[0], "replaced_at": at}, "id", [key[1]], "TRUE")
         return found[0] if found else None
 
+    def history(self, entity: str, key: Key, since: int) -> list[Row]:
+        """Every version of a row that was recorded after that instant, the oldest first."""
+        found = self._rows(entity, {"source": key[0]}, "id", [key[1]], f"recorded_at > {since}")
+        return sorted(found, key=lambda row: row["seen_at"])
+
     def facts(self, entity: str, deals: Collection[Key]) -> dict[Key, list[Row]]:
         """The facts of these deals, in no order."""
         found: dict[Key, list[Row]] = {}

@@ -207,7 +207,7 @@ mapping_stop = Table(  # a changed mapping that moves a KPI too far; moves: JSON
     _text("reason", null=True),
 )
 
-file_version = Table(  # kind: mapping, people, targets, fx, holidays, kpis, rules; name: the source's for a mapping
+file_version = Table(  # kind: mapping (name: the source), people, targets, fx, holidays, calendar, kpis, rules
     "file_version",
     metadata,
     _instant("seen_at", key=True),

@@ -64,13 +64,13 @@ def test_a_deal_won_corrected_deleted_and_restored_over_three_closes(
 ) -> None:
     """By hand: 1000.50 frozen; +200.00; then -1200.50, all that was ever paid; then +1200.50 again.
 
-    Causes are told beside the frozen value: restored, the deal counts for 200 more than it was frozen with.
+    A cause is told from where the last decision left the deal: restored, it enters again.
     """
     corrected = DEAL.replace("1000.50", "1200.50")
     steps = [
         (DEAL, corrected, "200.00", "2026-02", "changed"),
         (corrected, "", "-1200.50", "2026-03", "left"),
-        ("2,2,2026", f"{corrected}2,2,2026", "1200.50", "2026-04", "changed"),
+        ("2,2,2026", f"{corrected}2,2,2026", "1200.50", "2026-04", "entered"),
     ]
     paid = Decimal(0)
     for old, new, amount, posted_to, change in steps:

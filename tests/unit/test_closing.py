@@ -101,7 +101,7 @@ def test_a_close_freezes_every_value_with_its_members_under_one_seal(office: Off
     assert (header["period"], header["number"], header["previous"], header["forced"]) == ("2026-01", 1, None, [])
     assert header["kpis"].keys() == {"won_value", "entries"}
     assert set(header["read_to"]["crm"]) == {"owners", "deals"}
-    assert {one["kind"] for one in header["files"]} == {"mapping", "people", "kpis", "rules"}
+    assert {one["kind"] for one in header["files"]} == {"calendar", "mapping", "people", "kpis", "rules"}
     assert done["hash"] == sealed.hash
 
 
@@ -272,7 +272,7 @@ def test_closing_twice_is_refused(office: Office) -> None:
 def test_two_cannot_close_at_once(office: Office) -> None:
     lease = office.app.here.store.acquire(closing.LEASE)
     with pytest.raises(Busy):
-        office.close()
+        closing.close(office.app.here, "2026-01", actor="An", wait=0)
     office.app.here.store.release(lease)
 
 
