@@ -95,8 +95,8 @@ def _lines(metric: Metric) -> Iterator[str]:
     if metric.always_by:
         words = f" ({', '.join(metric.words)})" if metric.words else ""
         yield f"Always split by {', '.join(metric.always_by)}{words}."
-    for name, words in metric.options.items():
-        yield _option(name, words)
+    for name, allowed in metric.options.items():
+        yield _option(name, allowed)
     yield f"Rules: {metric.rules}."
 
 
