@@ -127,7 +127,7 @@ def _part(member: _Member) -> str:
 
 
 def _unit(value: Mapping[str, Any]) -> str:
-    unit: str = value["currency"] or ("" if value["unit"] == "0..1" else value["unit"])
+    unit: str = value["currency"] or ("" if value["unit"] in ("0..1", "score") else value["unit"])
     return unit
 
 

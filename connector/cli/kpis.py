@@ -9,6 +9,7 @@ from decimal import Decimal
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from connector import okrs
 from connector.cli.tables import table, when
 from connector.metrics.catalogue import METRICS
 
@@ -43,7 +44,7 @@ def tables(console: Console, values: Sequence[Kpi]) -> None:
 
 
 def _title(kpi: str, period: str, value: Kpi) -> str:
-    unit = value["currency"] or {"0..1": "percent"}.get(value["unit"], value["unit"])
+    unit = value["currency"] or {"0..1": "percent", "score": "percent"}.get(value["unit"], value["unit"])
     as_of = " · frozen" if value.get("view") == "frozen" else f", as of {when(value['as_of'])}"
     usual = METRICS[value["metric"]].default_options if value["metric"] in METRICS else {}
     chosen = ", ".join(f"{name} {said}" for name, said in value["options"].items() if usual.get(name) != said)
@@ -55,7 +56,7 @@ def readable(value: Kpi, field: str) -> str:
     number = value[field]
     if number is None:
         return "–" if field in ("value", "restated_value") else ""
-    if value["unit"] == "0..1":
+    if value["unit"] in ("0..1", "score"):
         return percent(number)
     exact = Decimal(number)
     return f"{exact:,.1f}" if value["currency"] is None and "." in number else f"{exact:,}"
@@ -69,6 +70,8 @@ def percent(number: str | None) -> str:
 def _note(value: Kpi) -> str:
     left_out = value["left_out"]
     said = []
+    if value["metric"] == okrs.OBJECTIVE and (colour := okrs.colour(value["value"], value["options"])):
+        said.append(colour)
     if value["status"] == "frozen" and value["restated_value"] != value["value"]:
         said.append(f"{readable(value, 'restated_value')} today")
     if value["status"] in ("withheld", "unknown_before"):
