@@ -158,7 +158,7 @@ def check_pages(world: World, evidence: Evidence, rows: dict[str, Any]) -> None:
         assert "entity: " in found["mapping"]["text"], (row, line)
 
 
-@settings(LAW, max_examples=15)
+@settings(LAW, max_examples=5)
 @given(priced(), st.lists(STEPS, max_size=3))
 def test_each_member_is_found_again_in_the_ledger(world: World, taken: list[Page], steps: list[Step]) -> None:
     explains(world, taken, steps)
