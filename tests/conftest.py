@@ -32,7 +32,7 @@ def postgres_socket() -> Iterator[str]:
     server = pgserver.get_server(folder, cleanup_mode="delete")
     # Nothing here outlives the tests, so no write has to reach the disk.
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-        for setting in ("fsync = off", "full_page_writes = off"):
+        for setting in ("fsync = off", "full_page_writes = off", "synchronous_commit = off"):
             connection.execute(f"ALTER SYSTEM SET {setting}")
         connection.execute("SELECT pg_reload_conf()")
     yield str(server.get_postmaster_info().socket_dir)
@@ -59,14 +59,21 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(request.getfixturevalue("postgres_url"))
 
 
+@pytest.fixture(scope="session")
+def memory_folder() -> Iterator[Path]:
+    """A folder in memory, where the system has one, so that no write waits for a disk."""
+    memory = Path("/dev/shm")  # noqa: S108  # the folder in it has a name of its own, and is ours
+    with tempfile.TemporaryDirectory(prefix="connector-", dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def world(request: pytest.FixtureRequest, memory_folder: Path) -> Any:
     """An emptied `tests.properties.world.World`; the test runs once on each kind of store, made once for all tests."""
     from tests.properties.world import MAPPING, World
 
     if request.param not in _WORLDS:
-        folder = tmp_path_factory.mktemp("world")
-        url = f"sqlite:///{folder / 'connector.db'}"
+        url = f"sqlite:///{memory_folder / 'connector.db'}"
         if request.param == "postgresql":
             socket = request.getfixturevalue("postgres_socket")
             with psycopg.connect(f"host={socket} user=postgres dbname=postgres", autocommit=True) as connection:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -43,6 +44,9 @@ def outcome(world: World, taken: list[Page]) -> list[KpiValue]:
     world.fresh(RICH)
     for one in taken:
         world.take(one)
+    world.clock.set(START + timedelta(days=40))
+    with world.store.writing() as writing:  # asked at one moment, however many pages came: ages grow with it
+        writing.stamp()
     with open_snapshot(world.store.url) as snapshot:
         found = kpi.compute(KPIS, snapshot, CALENDAR, "USD", periods=["2026-01-01", "2026-01-02", "all"])
     return [replace(value, as_of=0) for value in found]
@@ -96,7 +100,7 @@ def in_any_order(world: World, records: Records, data: st.DataObject) -> None:
     assert outcome(world, data.draw(st.permutations(again))) == first
 
 
-@settings(LAW, max_examples=12)
+@settings(LAW, max_examples=4)
 @given(told(), st.data())
 def test_5_in_any_order_in_other_pages_and_twice_the_values_are_the_same(
     world: World, records: Records, data: st.DataObject
@@ -111,7 +115,7 @@ def test_5_in_any_order_at_length(world: World, records: Records, data: st.DataO
     in_any_order(world, records, data)
 
 
-@settings(LAW, max_examples=12)
+@settings(LAW, max_examples=4)
 @given(priced(), st.data())
 def test_5_whatever_records_tell_record_by_record_and_twice_the_values_are_the_same(
     world: World, taken: list[Page], data: st.DataObject
