@@ -86,8 +86,9 @@ class Closing:
             until = max([period.end, *(one.matures_at(period) or 0 for one in ripe)])
             before = list(completeness.missing(connection, period, streams, now, until=until))
             read_to = completeness.read_to(connection, streams)
-        self.computation.run(store)
-        found, as_of = replace(self.computation, definitions=ripe).with_members(store, period)
+        with self.computation.reading(store) as reading:
+            reading.store_values()
+            found, as_of = reading.with_members(ripe, period), reading.as_of
         sealed = [_frozen(value, members) for value, members in found]
         with store.writing() as writing:
             store.hold(writing, self.computation.lease)  # so nobody else has closed it meanwhile

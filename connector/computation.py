@@ -16,9 +16,9 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypedDict, TypeVar
@@ -65,67 +65,90 @@ class Computation:
 
     def run(self, store: Store) -> Changes:
         """Compute every KPI for every period and store what changed. Raises ConfigError, StoreError."""
-        with open_snapshot(self.store) as snapshot:
-            values = kpi.compute(
-                self.definitions, snapshot, self.calendar, self.currency, **gaps(store, snapshot.as_of)
-            )
-        values += self._emptied(store, values, snapshot.as_of)
-        changes = kpi_store.save(store, values, lease=self.lease)
-        today = {value.key: value for value in values}
-        adjustments.propose(store, today, self._terms(), self._members_of(store), lease=self.lease)
-        return changes
+        with self.reading(store) as reading:
+            return reading.store_values()
+
+    @contextmanager
+    def reading(self, store: Store) -> Iterator[Reading]:
+        """What is known at one moment, to compute from; closed at the end. Raises as `run`."""
+        with (
+            open_snapshot(self.store) as snapshot,
+            kpi.Reading(snapshot, self.calendar, self.currency, **gaps(store, snapshot.as_of)) as loaded,
+        ):
+            yield Reading(self, store, loaded, snapshot.as_of)
 
     @property
     def every(self) -> dict[str, str]:
         """The length of the periods each KPI has a value of."""
         return {one.id: one.every for one in self.definitions}
 
-    def _terms(self) -> dict[str, frozen.Terms]:
+    @property
+    def terms(self) -> dict[str, frozen.Terms]:
+        """By which each KPI is computed."""
         common = str(self.calendar.zone), self.calendar.fiscal_year_start, self.currency
         return {one.id: frozen.Terms(one.signature, *common) for one in self.definitions}
 
-    def _members_of(self, store: Store) -> Callable[[str], Mapping[Key, Sequence[Member]]]:
-        def members_of(name: str) -> Mapping[Key, Sequence[Member]]:
-            period = self.calendar.parse(name)
-            alike = replace(self, definitions=[one for one in self.definitions if one.every == period.every])
-            return {value.key: members for value, members in alike.with_members(store, period)[0]}
+    def run_apart(self, clock: Clock) -> Changes:
+        """`run` in a child process."""
+        return run_apart(self, clock)
 
-        return members_of
 
-    def with_members(self, store: Store, period: Period) -> tuple[list[tuple[KpiValue, list[Member]]], int]:
-        """The values of one period, each with the rows behind it, and the as-of moment of all. Raises as `run`."""
-        with open_snapshot(self.store) as snapshot:
-            found = kpi.with_members(
-                self.definitions, snapshot, self.calendar, self.currency, period, **gaps(store, snapshot.as_of)
-            )
-        left = self._emptied(store, [value for value, _ in found], snapshot.as_of, period.name)
-        return [*found, *((value, []) for value in left)], snapshot.as_of
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One moment's knowledge, loaded once for all that a computation makes of it."""
+
+    computation: Computation
+    store: Store
+    known: kpi.Reading
+    as_of: int
+
+    def store_values(self) -> Changes:
+        """Store what changed of every KPI and period, and propose what that means for closed ones."""
+        asked, store = self.computation, self.store
+        values = self.known.values(asked.definitions)
+        values += self._emptied(values)
+        changes = kpi_store.save(store, values, lease=asked.lease)
+        today = {value.key: value for value in values}
+        adjustments.propose(store, today, asked.terms, self.members_of, lease=asked.lease)
+        return changes
+
+    def members_of(self, name: str) -> Mapping[Key, Sequence[Member]]:
+        """The rows behind every value of a period."""
+        period = self.computation.calendar.parse(name)
+        alike = [one for one in self.computation.definitions if one.every == period.every]
+        return {value.key: members for value, members in self.known.with_members(alike, period)}
+
+    def with_members(
+        self, definitions: Sequence[KpiDefinition], period: Period
+    ) -> list[tuple[KpiValue, list[Member]]]:
+        """The values of these KPIs in one period, each with the rows behind it."""
+        found = self.known.with_members(definitions, period)
+        left = self._emptied([value for value, _ in found], definitions, period.name)
+        return [*found, *((value, []) for value in left)]
 
     def _emptied(
-        self, store: Store, values: Sequence[KpiValue], as_of: int, period: str | None = None
+        self, values: Sequence[KpiValue], definitions: Sequence[KpiDefinition] | None = None,
+        period: str | None = None,
     ) -> list[KpiValue]:
         """Values stored earlier of which nothing is left: 0 or no data, or a destination would keep what it was told.
 
         A person who is no longer in the people file, or ignored there, is left alone: settling a leaver takes nothing
         back.
         """
-        left = kpi_store.besides(store, {value.key for value in values}, period)
-        definitions = {one.id: one for one in self.definitions}
+        asked = self.computation
+        left = kpi_store.besides(self.store, {value.key for value in values}, period)
+        known = {one.id: one for one in (asked.definitions if definitions is None else definitions)}
         staff = self._staff() if left else set()
         found = (
-            kpi.emptied(definitions[value.kpi], value, self.calendar, self.currency, as_of)
+            kpi.emptied(known[value.kpi], value, asked.calendar, asked.currency, self.as_of)
             for value in left
-            if value.kpi in definitions and (value.subject.kind != "person" or value.subject.key in staff)
+            if value.kpi in known and (value.subject.kind != "person" or value.subject.key in staff)
         )
         return [value for value in found if value is not None]
 
     def _staff(self) -> set[str]:
         """The codes of the employees who have values."""
-        return {person.code for person in people_of(self.people).persons if not person.is_ignored}
-
-    def run_apart(self, clock: Clock) -> Changes:
-        """`run` in a child process."""
-        return run_apart(self, clock)
+        return {person.code for person in people_of(self.computation.people).persons if not person.is_ignored}
 
 
 def run_apart(task: Task[Result_co], clock: Clock) -> Result_co:

@@ -181,40 +181,51 @@ def compute(
     `unknown_before`. `basis`: what the snapshot is, for the values to say.
     Raises ConfigError for a people, fx or holidays file at fault, ValueError for an unknown period or definition.
     """
-    definitions = list(definitions)
-    with _engine(snapshot, calendar, currency) as engine:
-        given = _Given(snapshot, engine, definitions, withheld, unknown)
-        return _values(given, definitions, periods, subject, basis)
+    with Reading(snapshot, calendar, currency, withheld=withheld, unknown=unknown) as reading:
+        return reading.values(definitions, periods=periods, subject=subject, basis=basis)
 
 
-def _values(
-    given: _Given, definitions: Iterable[KpiDefinition], periods: Sequence[str] | None, subject: str | Subject | None,
-    basis: str,
-) -> list[KpiValue]:
-    wanted = _wanted(given.engine, subject)
-    return [
-        value if basis == value.basis else replace(value, basis=basis)
-        for definition in definitions
-        for value in given.values(definition, periods)
-        if wanted is None or (value.subject.kind, value.subject.key) in wanted
-    ]
+class Reading:
+    """One snapshot, loaded once for several questions, so that all answers are of one moment; a context manager.
 
+    What it is made of and what its questions are, `compute` says.
+    """
 
-def with_members(
-    definitions: Iterable[KpiDefinition],
-    snapshot: Snapshot,
-    calendar: Calendar,
-    currency: str,
-    period: Period,
-    *,
-    withheld: Collection[tuple[str, str]] = (),
-    unknown: Collection[str] | None = (),
-) -> list[tuple[KpiValue, list[Member]]]:
-    """The values of one period as `compute` gives them, each with its `members`; one that is not told has none."""
-    found: list[tuple[KpiValue, list[Member]]] = []
-    definitions = list(definitions)
-    with _engine(snapshot, calendar, currency) as engine:
-        given = _Given(snapshot, engine, definitions, withheld, unknown)
+    def __init__(
+        self, snapshot: Snapshot, calendar: Calendar, currency: str, *,
+        withheld: Collection[tuple[str, str]] = (), unknown: Collection[str] | None = (),
+    ) -> None:
+        self._snapshot, self._withheld, self._unknown = snapshot, withheld, unknown
+        self._engine = _engine(snapshot, calendar, currency)
+
+    def __enter__(self) -> Reading:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._engine.close()
+
+    def values(
+        self, definitions: Iterable[KpiDefinition], *, periods: Sequence[str] | None = None,
+        subject: str | Subject | None = None, basis: str = "known",
+    ) -> list[KpiValue]:
+        """The values of each KPI, by period and subject."""
+        definitions = list(definitions)
+        wanted = _wanted(self._engine, subject)
+        given = self._given(definitions)
+        return [
+            value if basis == value.basis else replace(value, basis=basis)
+            for definition in definitions
+            for value in given.values(definition, periods)
+            if wanted is None or (value.subject.kind, value.subject.key) in wanted
+        ]
+
+    def with_members(
+        self, definitions: Iterable[KpiDefinition], period: Period
+    ) -> list[tuple[KpiValue, list[Member]]]:
+        """The values of one period, each with its `members`; one that is not told has none."""
+        found: list[tuple[KpiValue, list[Member]]] = []
+        definitions = list(definitions)
+        given = self._given(definitions)
         for definition in definitions:
             if scores.is_score(definition):
                 found += given.scores.of(definition, [period.name] if definition.every == period.every else [])
@@ -222,13 +233,29 @@ def with_members(
             computation = _Computation(given, definition, (period,))
             question = computation.question
             behind: dict[tuple[str, ...], list[Member]] = {}
-            for key, member in _behind(engine, question):
+            for key, member in _behind(self._engine, question):
                 behind.setdefault(key, []).append(member)
             for value in computation.values():
                 words = (value.dimensions[name] for name in question.by)
                 own = behind.get((value.subject.kind, value.subject.key, *words), [])
                 found.append((value, own if value.status == "open" else []))
-    return found
+        return found
+
+    def members(
+        self, definition: KpiDefinition, subject: Subject, period: str, dimensions: Mapping[str, str] | None = None
+    ) -> list[Member]:
+        """The rows behind one value, in order of time; a row in numerator and denominator is there twice."""
+        if scores.is_score(definition):
+            for value, made_of in self._given([definition]).scores.of(definition, [period]):
+                if value.subject == subject and value.dimensions == (dimensions or {}):
+                    return made_of
+            return []
+        question = _question(definition, (self._engine.calendar.parse(period),))
+        wanted = (subject.kind, subject.key, *((dimensions or {}).get(name, "") for name in question.by))
+        return [member for key, member in _behind(self._engine, question) if key == wanted]
+
+    def _given(self, definitions: Sequence[KpiDefinition]) -> _Given:
+        return _Given(self._snapshot, self._engine, definitions, self._withheld, self._unknown)
 
 
 def emptied(
@@ -265,35 +292,6 @@ def emptied(
     )
 
 
-def members(
-    definition: KpiDefinition,
-    snapshot: Snapshot,
-    calendar: Calendar,
-    currency: str,
-    subject: Subject,
-    period: str,
-    dimensions: Mapping[str, str] | None = None,
-) -> list[Member]:
-    """The rows behind one value, in order of time; a row in numerator and denominator is there twice."""
-    with _engine(snapshot, calendar, currency) as engine:
-        given = _Given(snapshot, engine, [definition], (), ())
-        return _listed(given, definition, subject, period, dimensions or {})
-
-
-def _listed(
-    given: _Given, definition: KpiDefinition, subject: Subject, period: str, dimensions: Mapping[str, str]
-) -> list[Member]:
-    if scores.is_score(definition):
-        for value, made_of in given.scores.of(definition, [period]):
-            if value.subject == subject and value.dimensions == dimensions:
-                return made_of
-        return []
-    engine = given.engine
-    question = _question(definition, (engine.calendar.parse(period),))
-    wanted = (subject.kind, subject.key, *(dimensions.get(name, "") for name in question.by))
-    return [member for key, member in _behind(engine, question) if key == wanted]
-
-
 @dataclass(frozen=True, slots=True)
 class Detail:
     """The values a question names and, where that is one, its members and the rates they were converted with."""
@@ -317,14 +315,13 @@ def detail(
     basis: str = "known",
 ) -> Detail:
     """`compute` for one KPI and period, only the parts that have these `dimensions`, and `members`, in one reading."""
-    with _engine(snapshot, calendar, currency) as engine:
-        given = _Given(snapshot, engine, [definition], withheld, unknown)
+    with Reading(snapshot, calendar, currency, withheld=withheld, unknown=unknown) as reading:
         values = [
-            value for value in _values(given, [definition], [period], subject, basis)
+            value for value in reading.values([definition], periods=[period], subject=subject, basis=basis)
             if all(value.dimensions.get(name) == word for name, word in (dimensions or {}).items())
         ]
         one = values[0] if len(values) == 1 else None
-        listed = _listed(given, definition, one.subject, one.period, one.dimensions) if one else []
+        listed = reading.members(definition, one.subject, one.period, one.dimensions) if one else []
     return Detail(values, listed, rates(snapshot, currency))
 
 

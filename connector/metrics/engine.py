@@ -1,8 +1,9 @@
 """Answers questions about one snapshot in DuckDB: groups of exact sums, or the single members behind them.
 
-The SQL stands in the .sql files beside this one: `base` (what is known), `credit` (whose number), then the families of
-metrics, each loaded when first asked. SQL gives exact integers only; who divides does so in Python (design.md
-section 10). DuckDB holds a copy for the length of one computation, never the truth.
+The SQL stands in the .sql files beside this one: `base` (what is known), `starts` (pipelines of any start, where there
+are some), `visits`, `credit` (whose number; `split` by shares), then the families of metrics, each loaded when first
+asked. SQL gives exact integers only; who divides does so in Python (design.md section
+10). DuckDB holds a copy for the length of one computation, never the truth.
 """
 
 from __future__ import annotations
@@ -37,11 +38,6 @@ _NEVER, _FOREVER = -(2**63) + 1, 2**63 - 1
 _EPOCH = date(1970, 1, 1)
 _PARSED: dict[str, list[duckdb.Statement]] = {}  # the .sql files: to parse them is a tenth of a small computation
 
-_OF_EVENTS = (  # read only where a pipeline begins, or is won, at the event of a document
-    "EXISTS (SELECT 1 FROM pipeline AS of_events"
-    " WHERE coalesce(of_events.starts, 'created') <> 'created' OR coalesce(of_events.won, '') <> '')"
-)
-
 _RAW = {  # what is read of each ledger table, by the name it has in SQL
     **{
         f"raw_{record}_extra": Raw(record, ("source", "id", "extra"), "coalesce(extra, '') <> ''")
@@ -67,14 +63,14 @@ _RAW = {  # what is read of each ledger table, by the name it has in SQL
         "stage", ("source", "pipeline", "stage", "name", "position", "probability", "canonical", "archived")
     ),
     "raw_pipeline": Raw("pipeline", ("source", "id", "name", "starts", "won")),
-    "raw_event_deal": Raw("deal", ("source", "id", "pipeline"), f"{_OF_EVENTS} AND {COUNTS}"),
-    "raw_event_order": Raw("sales_order", ("source", "id", "deal", "ordered_at", "state"), f"{_OF_EVENTS} AND {THERE}"),
-    "raw_event_delivery": Raw("delivery_note", ("sales_order", "delivered_at"), f"{_OF_EVENTS} AND {THERE}"),
+    "raw_event_deal": Raw("deal", ("source", "id", "pipeline"), COUNTS),
+    "raw_event_order": Raw("sales_order", ("source", "id", "deal", "ordered_at", "state"), THERE),
+    "raw_event_delivery": Raw("delivery_note", ("sales_order", "delivered_at"), THERE),
     "raw_event_invoice": Raw(
-        "invoice", ("source", "id", "sales_order", "kind", "invoiced_at", "state"), f"{_OF_EVENTS} AND {THERE}"
+        "invoice", ("source", "id", "sales_order", "kind", "invoiced_at", "state"), THERE
     ),
-    "raw_event_payment": Raw("payment", ("invoice", "paid_at"), f"{_OF_EVENTS} AND {THERE}"),
-    "raw_event_contract": Raw("contract", ("deal", "signed_at", "state"), f"{_OF_EVENTS} AND {THERE}"),
+    "raw_event_payment": Raw("payment", ("invoice", "paid_at"), THERE),
+    "raw_event_contract": Raw("contract", ("deal", "signed_at", "state"), THERE),
     "raw_owner": Raw("owner", ("source", "id", "user", "email", "name", "gone")),
 }
 _MEMBER = {  # the columns a metric's view may leave out, and what they are then
@@ -82,6 +78,7 @@ _MEMBER = {  # the columns a metric's view may leave out, and what they are then
     "amount": "NULL::BIGINT", "left_out": "''", "duration": "NULL::BIGINT", "stage_no": "NULL::INTEGER",
     "word": "''",
 }
+_COLUMNS: dict[str, str] = {}  # of each view of members: its columns in the words of SQL
 
 
 class Known(Protocol):
@@ -127,6 +124,7 @@ class Engine:
 
         self.known, self.calendar, self.currency, self.people = known, calendar, currency, people
         self._loaded: set[str] = set()
+        self._variables: dict[str, str] = {}  # as they are set, in the words of SQL
         self._periods: tuple[Period, ...] | None = None  # those that `period` and its macros are of,
         self._open_in: tuple[Period, ...] | None = None  # and those that `open_deal` is of
         self._member_is = "VIEW"
@@ -197,6 +195,9 @@ class Engine:
         self._macro("instants_before", [], [0])
         self._macro("zone_seconds", *_zone(self.calendar))
         self._script("base")
+        if self._rows("SELECT 1 FROM pipeline WHERE starts <> '' OR won <> '' LIMIT 1"):
+            self._script("starts")
+        self._script("visits")
         self._script("credit")
         self.owners = [Owner(*row) for row in self._rows("SELECT owner, name, email, is_gone FROM owner")]
         emails = {
@@ -254,19 +255,24 @@ class Engine:
     def _fill(self, question: Question) -> None:
         """Make the table `member` the question's members: a view, unless each has to be told from the others."""
         self._family(question.metric.family)
+        if question.credit == "split":
+            self._family("split")
         self._place(question)
         if question.needs_extra:
             self._extra(question.metric.record)
         for name, value in question.variables.items():
             self._set(name, value)
         view = f"member_{question.metric.id}"
-        given = set(self._duck.view(view).columns)
-        columns = ", ".join(name if name in given else f"{default} AS {name}" for name, default in _MEMBER.items())
+        if view not in _COLUMNS:
+            given = set(self._duck.view(view).columns)
+            _COLUMNS[view] = ", ".join(
+                name if name in given else f"{default} AS {name}" for name, default in _MEMBER.items()
+            )
         self._duck.execute(f"DROP {self._member_is} member")
         self._member_is, number = ("TABLE", "row_number() OVER ()") if question.credit == "split" else ("VIEW", "0")
         self._run(f"""
             CREATE {self._member_is} member AS
-            SELECT {number} AS member_no, period, record, event_at, placed_at, {columns}
+            SELECT {number} AS member_no, period, record, event_at, placed_at, {_COLUMNS[view]}
             FROM (SELECT *, {question.placed_by} AS placed_at, period_of({question.placed_by}) AS period FROM {view})
             WHERE period IS NOT NULL AND {question.within_horizon}""")
 
@@ -334,7 +340,9 @@ class Engine:
     def _set(self, name: str, value: int | str | None) -> None:
         """Set a variable of the SQL: a whole number, or a word of an option."""
         told = f"'{value}'" if isinstance(value, str) else f"{'NULL' if value is None else value}::BIGINT"
-        self._duck.execute(f"SET VARIABLE {name} = {told}")
+        if self._variables.get(name) != told:
+            self._duck.execute(f"SET VARIABLE {name} = {told}")
+            self._variables[name] = told
 
     def _script(self, name: str) -> None:
         if name not in _PARSED:

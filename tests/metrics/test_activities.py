@@ -299,11 +299,9 @@ def test_a_deal_is_won_remotely_if_nobody_met_until_its_close(build: Build, give
                           ("leads_called", {"L01": 1, "L02": 1, "L05": 1, "L06": 1})],
 )
 def test_each_call_is_a_member_and_each_lead_called_is_one(edge_url: str, metric: str, times: dict[str, int]) -> None:
-    with open_snapshot(edge_url) as snapshot:
-        found = kpi.members(
-            KpiDefinition("k", metric, every="all"), snapshot, Calendar(ZoneInfo("Asia/Ho_Chi_Minh")), "USD", COMPANY,
-            "all",
-        )
+    calendar = Calendar(ZoneInfo("Asia/Ho_Chi_Minh"))
+    with open_snapshot(edge_url) as snapshot, kpi.Reading(snapshot, calendar, "USD") as reading:
+        found = reading.members(KpiDefinition("k", metric, every="all"), COMPANY, "all")
     ids = [member.id for member in found]
     assert {id_: ids.count(id_) for id_ in ids} == times
 
@@ -324,8 +322,11 @@ def test_a_member_cites_the_activity_that_makes_it_count(
 ) -> None:
     calendar, engine = Calendar(ZoneInfo("Asia/Ho_Chi_Minh")), create_engine(edge_url)
     definition = KpiDefinition("k", metric, every="all")
-    with open_snapshot(edge_url) as snapshot, engine.connect() as connection:
-        members = kpi.members(definition, snapshot, calendar, "USD", COMPANY, "all")
+    with (
+        open_snapshot(edge_url) as snapshot, kpi.Reading(snapshot, calendar, "USD") as reading,
+        engine.connect() as connection,
+    ):
+        members = reading.members(definition, COMPANY, "all")
         known = KnownRows(connection, snapshot.as_of, snapshot.known_at)
         evidences = Evidences(CATALOGUE[metric], members, known, kpi.rates(snapshot, "USD"), calendar)
         rows = [one.row for member in members if member.side == side for one in evidences.of(member).cited]

@@ -256,8 +256,8 @@ def test_values_asked_with_their_members_and_in_detail_have_their_targets(edge: 
     store = edge_cases(f"sqlite:///{tmp_path / 'store.db'}")
     store.file("targets", "targets.csv", (DATA / "edge_cases/targets.csv").read_text(), seen_at=1)
     definition, hanoi = KpiDefinition("won_value", "won_value", per="owner"), Calendar(ZoneInfo("Asia/Ho_Chi_Minh"))
-    with open_snapshot(store.url) as snapshot:
-        listed = kpi.with_members([definition], snapshot, hanoi, "USD", hanoi.parse("2025-01"))
+    with open_snapshot(store.url) as snapshot, kpi.Reading(snapshot, hanoi, "USD") as reading:
+        listed = reading.with_members([definition], hanoi.parse("2025-01"))
         one = kpi.detail(definition, snapshot, hanoi, "USD", "2025-01", subject=Subject("owner", "crm:A"))
     assert told([value for value, _ in listed]) == told(edge("won_value", per="owner", periods=["2025-01"]))
     assert [value.attainment for value in one.values] == ["0.950000"]

@@ -320,8 +320,8 @@ def spans(url: str) -> dict[str, Counter[str]]:
     ]
     calendar = Calendar(ZoneInfo("UTC"))
     found: dict[str, Counter[str]] = {}
-    with open_snapshot(url) as snapshot:
-        told = kpi.with_members(definitions, snapshot, calendar, "USD", calendar.parse("all"))
+    with open_snapshot(url) as snapshot, kpi.Reading(snapshot, calendar, "USD") as reading:
+        told = reading.with_members(definitions, calendar.parse("all"))
     for value, members in told:
         for member in members:
             if member.side == "denominator":

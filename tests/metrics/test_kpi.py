@@ -20,8 +20,8 @@ COMPANY = Subject("company", "company")
 
 
 def members(url: str, definition: KpiDefinition, period: str, subject: Subject = COMPANY, **cut: str) -> list[Member]:
-    with open_snapshot(url) as snapshot:
-        return kpi.members(definition, snapshot, HANOI, "USD", subject, period, cut)
+    with open_snapshot(url) as snapshot, kpi.Reading(snapshot, HANOI, "USD") as reading:
+        return reading.members(definition, subject, period, cut)
 
 
 def test_the_members_of_a_value_add_up_to_it(edge_url: str) -> None:

@@ -40,9 +40,8 @@ def test_every_record_is_converted_exactly(tmp_path: Path, base: str) -> None:
         f"{code},2024-01-01,{rate}\n" for code, rate in rates.items()
     ))
     store.known_until("2025-02-01T00:00:00+00:00")
-    with open_snapshot(store.url) as snapshot:
-        found = kpi.members(KpiDefinition("k", "won_value"), snapshot, Calendar(ZoneInfo("UTC")), base,
-                            Subject("company", "company"), "2025-01")
+    with open_snapshot(store.url) as snapshot, kpi.Reading(snapshot, Calendar(ZoneInfo("UTC")), base) as reading:
+        found = reading.members(KpiDefinition("k", "won_value"), Subject("company", "company"), "2025-01")
     assert {member.id: member.amount for member in found} == {
         id_: fx.convert(amount, Decimal(rates[code]), base) for id_, (amount, code) in deals.items()
     }

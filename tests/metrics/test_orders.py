@@ -249,6 +249,23 @@ def test_credit_notes_reduce_both(build: Build, told: int) -> None:
     assert found == ["400.00", "400.00", "30.000000"]
 
 
+def test_an_invoice_taken_back_was_invoiced_but_is_no_way_to_cash(build: Build) -> None:
+    """1 000 invoiced in March, credited in April and invoiced again: 1 000 in May, paid on 20 May, 80 days after the order."""
+    ask = build(
+        sales_order=[order("1", "03-01")],
+        invoice=[invoice("wrong", "1", "03-10", state="credited", due_at=day("04-01")),
+                 invoice("note", "1", "04-05", -1000_0000, state="credited", due_at=day("04-05")) | {"kind": "credit_note"},
+                 invoice("right", "1", "05-02", due_at=day("06-10"))],
+        payment=[payment("p1", "right", "05-20", 1000_0000)],
+    )
+    months = {"every": "month", "periods": ["2025-03", "2025-04", "2025-05"]}
+    sold = [value.value for value in ask("invoiced_value", **months)]
+    owed = [value.value for value in ask("receivables", **months)]
+    assert (sold, owed) == (["1000.00", "-1000.00", "1000.00"], ["1000.00", "0.00", "0.00"])
+    assert one(ask, "order_to_cash") == "80.000000"
+    assert ask("late_payment_rate", every="all")[0].denominator == "0"
+
+
 def test_a_running_period_has_the_days_so_far(build: Build) -> None:
     """As of 10 April midnight: 9 days, all of it owed."""
     ask = build(invoice=[invoice("i1", "", "04-05", 500_0000)])
@@ -300,8 +317,11 @@ def cited(build: Build, folder: Path, metric: str, **given: Any) -> list[tuple[l
     url = f"sqlite:///{folder / 'store.db'}"
     question = kpi.KpiDefinition(metric, metric, every="all")
     engine = create_engine(url)
-    with open_snapshot(url) as snapshot, engine.connect() as connection:
-        found = kpi.members(question, snapshot, Calendar(), "USD", Subject("company", "company"), "all")
+    with (
+        open_snapshot(url) as snapshot, kpi.Reading(snapshot, Calendar(), "USD") as reading,
+        engine.connect() as connection,
+    ):
+        found = reading.members(question, Subject("company", "company"), "all")
         known = KnownRows(connection, snapshot.as_of, snapshot.known_at)
         evidences = Evidences(CATALOGUE[metric], found, known, kpi.rates(snapshot, "USD"), Calendar())
         told = [evidences.of(member) for member in found]

@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import select, update
 
 from connector import journal
-from connector.computation import Computation
+from connector.computation import Reading
 from connector.errors import Busy, ConfigError
 from connector.job import Job
 from connector.store import tables
@@ -121,20 +121,15 @@ def test_a_decision_made_while_a_run_computes_stands(books: Books, monkeypatch: 
     books.edit("1000.50", "1200.50")
     (one,) = books.adjustments()
     books.project.replace("export/deals.csv", "1200.50", "1300.50")
-    found, answers = Computation._members_of, list[Any]()
+    found, answers = Reading.members_of, list[Any]()
 
-    def members_of(self: Computation, store: Any) -> Any:
-        inner = found(self, store)
+    def members_of(self: Reading, name: str) -> Any:
+        if not answers:
+            books.decide(one)
+            answers.append((moment := books.moment(), books.values(period="2026-02", view="payable", as_of=moment)))
+        return found(self, name)
 
-        def of(name: str) -> Any:
-            if not answers:
-                books.decide(one)
-                answers.append((moment := books.moment(), books.values(period="2026-02", view="payable", as_of=moment)))
-            return inner(name)
-
-        return of
-
-    monkeypatch.setattr(Computation, "_members_of", members_of)
+    monkeypatch.setattr(Reading, "members_of", members_of)
     books.sync()
     ((moment, then),) = answers
     assert then["NV001",] == "200.00"

@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Iterator
 from contextlib import closing as ending
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,10 @@ from sqlalchemy import and_, create_engine, delete, insert, select, text, update
 
 from connector import closing, frozen, journal, workdays
 from connector.app import App
-from connector.computation import Computation
+from connector.computation import Computation, Reading
 from connector.errors import Busy, ConfigError, LeaseLost
 from connector.model import Member, iso, micros
-from connector.period import Calendar, Period
+from connector.period import Calendar
 from connector.store import schema, tables
 from connector.store.store import Store
 from connector.testing import FakeClock
@@ -301,12 +302,13 @@ def test_what_comes_in_while_the_values_are_computed_does_not_make_them_complete
     class Slow(Computation):
         """During which a sync ends."""
 
-        def with_members(self, store: Store, period: Period) -> Any:
-            found = super().with_members(store, period)
+        @contextmanager
+        def reading(self, store: Store) -> Iterator[Reading]:
+            with super().reading(store) as reading:
+                yield reading
             with store.writing() as writing:
                 for (_, stream), state in read.items():
                     writing.execute(update(table).where(table.c.stream == stream).values(state=state))
-            return found
 
     office.change(update(table).values(state="{}"))
     config, lease = here.config, here.store.acquire(closing.LEASE)

@@ -1,7 +1,9 @@
 -- Orders, and what followed them: deliveries, invoices, payments. One view per metric, one row per member.
 --
 -- Nothing that happened after the as-of moment is known; a day that was agreed (required, due) may lie beyond it. Drafts
--- and cancelled documents count nowhere. Owners that only these documents name come after the others.
+-- and cancelled documents count nowhere. An invoice that a credit note took back as a whole (state `credited`) was
+-- invoiced, but is no step of its order and falls due no more; it and the note, `credited` too, leave nothing owed
+-- between them. Owners that only these documents name come after the others.
 
 CREATE TABLE order_told AS
 SELECT row_number() OVER ()::INTEGER AS sales_order_no, source, id, source || ':' || id AS name, deal, account, owner,
@@ -13,7 +15,8 @@ CREATE TABLE invoice_told AS
 SELECT row_number() OVER ()::INTEGER AS invoice_no, source, id, source || ':' || id AS name, sales_order, account,
        owner, kind = 'credit_note' AS is_credit,
        CASE kind WHEN 'credit_note' THEN -abs(amount) ELSE amount END AS amount, currency,
-       CASE WHEN invoiced_at <= getvariable('as_of') THEN invoiced_at END AS invoiced_at, due_at, state = 'paid' AS is_paid
+       CASE WHEN invoiced_at <= getvariable('as_of') THEN invoiced_at END AS invoiced_at, due_at,
+       state = 'paid' AS is_paid, state = 'credited' AS is_taken_back
 FROM raw_invoice WHERE state NOT IN ('draft', 'cancelled');
 
 INSERT INTO holder
@@ -93,8 +96,8 @@ GROUP BY invoice_no;
 -- Invoices and credit notes (these with negative money), at the rate of their day. One without owner is its order's.
 CREATE TABLE invoice AS
 SELECT told.invoice_no, told.source, told.id, told.account, told.is_credit, told.is_paid, told.amount AS own_amount,
-       told.currency, told.invoiced_at, told.due_at, sales_order.sales_order_no, sales_order.stage_no,
-       settlement.first_at, settlement.last_at,
+       told.currency, told.invoiced_at, told.due_at, told.is_taken_back, sales_order.sales_order_no,
+       sales_order.stage_no, settlement.first_at, settlement.last_at,
        coalesce(settlement.complete_at, CASE told.amount WHEN 0 THEN told.invoiced_at END) AS complete_at,
        coalesce(holder.owner_no, sales_order.owner_no, 0) AS owner_no,
        in_base(told.amount, rate.top, rate.bottom) AS amount,
@@ -122,7 +125,7 @@ FROM (
            CASE WHEN sales_order.own_amount > 0 AND bool_and(sales_order.currency = invoice.currency) OVER same
                 THEN sum(invoice.own_amount) OVER (same ORDER BY invoice.invoiced_at, invoice.id) END AS so_far
     FROM invoice JOIN sales_order USING (sales_order_no)
-    WHERE NOT invoice.is_credit AND invoice.invoiced_at IS NOT NULL
+    WHERE NOT invoice.is_credit AND NOT invoice.is_taken_back AND invoice.invoiced_at IS NOT NULL
     WINDOW same AS (PARTITION BY invoice.sales_order_no)
 )
 GROUP BY sales_order_no;
@@ -202,7 +205,8 @@ CREATE VIEW member_late_payment_rate AS
 SELECT invoice_no AS record, stage_no, due_at AS event_at, invoiced_at AS cohort_at, owner_no, TRUE AS is_denominator,
        day_of(coalesce(complete_at, getvariable('as_of'))) > day_of(due_at) AS is_numerator
 FROM invoice
-WHERE NOT is_credit AND invoiced_at IS NOT NULL AND due_at <= getvariable('as_of') AND own_amount IS DISTINCT FROM 0
+WHERE NOT is_credit AND NOT is_taken_back AND invoiced_at IS NOT NULL AND due_at <= getvariable('as_of')
+  AND own_amount IS DISTINCT FROM 0
   AND (complete_at IS NOT NULL OR NOT is_paid);
 
 -- Money invoiced; credit notes reduce it.
