@@ -7,6 +7,8 @@ dates and times arrive as tagged objects; records hold them as plain text. Insta
 An opportunity carries its whole history. Tryton lists the instants at which it was written (`history_revisions`), and
 reads it as it was at one instant (context `_datetime`), one call an instant. So `_instants` picks as few instants as
 see every version of every opportunity of a page.
+
+An invoice carries what settled it: the lines that pay it, and what else it was reconciled with (`_payments`).
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
 from decimal import Context as Arithmetic
-from decimal import Decimal
 from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
@@ -37,6 +39,8 @@ INVERSE = Arithmetic(prec=12)  # digits of one unit's price in base money, from 
 NEEDS = "expected 8.2 with the modules sale_opportunity, sale and account_invoice"
 STAMPS = ("create_date", "write_date")
 VERSION = ("state", "amount", "currency.code", "employee", "conversion_probability", *STAMPS)
+LINE = ("date", "amount", "amount_currency.code", "reconciliation")
+DUE, PAID, MATCHED = "lines_to_pay", "payment_lines", "reconciliation_lines"
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,9 @@ MODELS = {
     ),
     "invoices": Model(
         "account.invoice",
-        ("number", "type", "state", "invoice_date", "payment_term_date", "party", "currency.code", "untaxed_amount",
-         "total_amount", "sales", *STAMPS),
+        ("number", "type", "state", "invoice_date", "party", "currency.code", "currency.digits", "untaxed_amount",
+         "total_amount", "sales", "origin_invoices.sales", "origin_invoices.cancel_move", "move", "cancel_move.origin",
+         f"{DUE}.maturity_date", *(f"{lines}.{field}" for lines in (DUE, PAID, MATCHED) for field in LINE), *STAMPS),
         (["type", "=", "out"],),
     ),
     # Its e-mail is the party's, and its users point at it: neither moves its own stamp, so it is always read whole.
@@ -107,7 +112,8 @@ class Tryton(Source):
         self._client = Client(settings.base_url, system=name, context=context, auth=auth, judge=_judge)
 
     def streams(self) -> Sequence[Stream]:
-        return [Stream(name, cursor=model.cursor, by_id=True) for name, model in MODELS.items()]
+        """Deleted records leave no trace in Tryton, but a whole read shows every record there is, archived ones too."""
+        return [Stream(name, cursor=model.cursor, by_id=True, complete=model.cursor) for name, model in MODELS.items()]
 
     def now(self) -> datetime:
         """The server's time, cut to whole seconds."""
@@ -121,10 +127,10 @@ class Tryton(Source):
         self._client.close()
 
     def read(self, stream: str, window: Window, position: Any = None) -> Iterator[Page]:
-        """Pages in the order of ids; the position is the last id given. A change while reading falls into the next
-        window, since it gets a stamp after this one's end."""
+        """Pages in the order of ids; the position is the last id given. A change while reading gets a stamp after the
+        window's end and falls into the next one; a whole read is of what there is, so that nothing seems deleted."""
         after = position
-        within = _stamped(window) if self._model(stream).cursor else []
+        within = _stamped(window.lo, window.hi) if self._model(stream).cursor and window.lo is not None else []
         while True:
             domain = [*within, ["id", ">", after]] if after is not None else within
             page, last = self._page(stream, domain)
@@ -154,6 +160,9 @@ class Tryton(Source):
                     rate["inverse"] = _inverse(rate["rate"])
             elif stream == "invoices":
                 row["kind"] = "credit_note" if Decimal(row["untaxed_amount"] or 0) < 0 else "invoice"
+                row["status"] = "credited" if _is_credited(row) else row["state"]
+                row["due"] = max((line["maturity_date"] or "" for line in row.get(DUE) or ()), default="") or None
+                row["payments"] = [] if row["status"] == "credited" else list(_payments(row))
             yield Record(str(row["id"]), micros(datetime.fromisoformat(_stamp(row))), row)
 
     def check(self) -> Iterator[Check]:
@@ -328,12 +337,11 @@ def _search_arguments(domain: list[Any], fields: Sequence[str], limit: int | Non
     return {"domain": domain, "offset": 0, "limit": limit, "order": [["id", "ASC"]], "fields_names": list(fields)}
 
 
-def _stamped(window: Window) -> list[Any]:
-    """The domain of what was last changed in the window; write_date is null until the first change."""
+def _stamped(lo: datetime, hi: datetime) -> list[Any]:
+    """The domain of what was last changed from lo to hi; write_date is null until the first change."""
 
     def within(field: str) -> list[Any]:
-        low = [[field, ">=", _tag(window.lo)]] if window.lo is not None else []
-        return [*low, [field, "<=", _tag(window.hi)]]
+        return [[field, ">=", _tag(lo)], [field, "<=", _tag(hi)]]
 
     return [["OR", within("write_date"), [["write_date", "=", None], *within("create_date")]]]
 
@@ -341,6 +349,54 @@ def _stamped(window: Window) -> list[Any]:
 def _stamp(row: Mapping[str, Any]) -> str:
     """When a record, or a version of it, was written."""
     return str(row["write_date"] or row["create_date"])
+
+
+# --- invoices --------------------------------------------------------------------------------------------------------
+
+
+def _is_credited(row: Mapping[str, Any]) -> bool:
+    """Whether a credit note took the whole invoice back, or this is that note. Tryton cancels such an invoice by the
+    note's own move, calls the note paid, and reconciles the two; no money was received."""
+    cancel = row.get("cancel_move") or {}
+    is_taken_back = row["state"] == "cancelled" and str(cancel.get("origin")).startswith("account.invoice,")
+    origins = row.get("origin_invoices") or ()
+    return is_taken_back or any(row["move"] and origin["cancel_move"] == row["move"] for origin in origins)
+
+
+def _payments(row: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """What settled an invoice, by day: id, date, currency, amount as paid, and `net`, its part without tax.
+
+    A line that pays the invoice is a payment of its day. Where the invoice is reconciled with more than those (a bank
+    line matched by hand, a credit note, a write-off), they settle the rest, on the day of the latest line. The parts of
+    a paid invoice add up to its untaxed amount; so do those of a credit note that is used up, below zero.
+    """
+    code, total, untaxed = row["currency"]["code"], Decimal(row["total_amount"]), Decimal(row["untaxed_amount"])
+    due, paid, matched = (row.get(lines) or [] for lines in (DUE, PAID, MATCHED))
+    own = [line for line in paid if line["amount_currency"]["code"] == code]
+    found = [
+        (line["date"], str(line["id"]), line["amount_currency"]["code"], -Decimal(line["amount"]))
+        for line in paid
+        if line in own or line["reconciliation"] is None
+    ]
+    for reconciliation in sorted({line["reconciliation"] for line in due if line["reconciliation"]}):
+        rest = sum(Decimal(line["amount"]) for line in (*due, *own) if line["reconciliation"] == reconciliation)
+        others = [line for line in matched if line["reconciliation"] == reconciliation]
+        if rest and others:  # beside lines of its currency stands the difference of rates, on the day it was booked
+            same = [line for line in others if line["amount_currency"]["code"] == code]
+            found.append((max(line["date"] for line in same or others), f"{row['id']}-{reconciliation}", code, rest))
+    so_far = given = Decimal(0)
+    for day, id_, currency, amount in sorted(found):
+        if total and currency == code:
+            so_far += amount
+            net = _rounded(untaxed * so_far / total, row["currency"]["digits"]) - given
+            given += net
+        else:
+            net = _rounded(untaxed * amount / total, 4) if total else amount
+        yield {"id": id_, "date": day, "currency": currency, "amount": format(amount, "f"), "net": format(net, "f")}
+
+
+def _rounded(amount: Decimal, digits: int) -> Decimal:
+    return amount.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN)
 
 
 # --- history ---------------------------------------------------------------------------------------------------------

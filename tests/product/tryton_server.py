@@ -23,13 +23,13 @@ class Server:
         self.http = requests.Session()
         self.url = f"{found['base_url']}{found['database']}/rpc/"
         user = found["admin_user"]
-        id_, session, _ = self._post("common.db.login", [user, {"password": found["admin_password"]}, "en"])
+        id_, session, _ = self.post("common.db.login", [user, {"password": found["admin_password"]}, "en"])
         credential = base64.b64encode(f"{user}:{id_}:{session}".encode()).decode()
         self.http.headers["Authorization"] = f"Session {credential}"
 
     def call(self, model: str, method: str, *parameters: Any, **context: Any) -> Any:
         """The result of one call; the context comes last."""
-        return self._post(f"model.{model}.{method}", [*parameters, {"company": 1, **context}])
+        return self.post(f"model.{model}.{method}", [*parameters, {"company": 1, **context}])
 
     def count(self, model: str, *domain: Any) -> int:
         return int(self.call(model, "search_count", list(domain), 0, None, active_test=False))
@@ -52,16 +52,27 @@ class Server:
     def change(self, method: str, id_: int, *parameters: Any, model: str = "sale.opportunity") -> None:
         """Press a button or write, and wait for the server's next whole second: that is what our windows end at."""
         self.call(model, method, [id_], *parameters)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait for the server's next whole second: what changed before it is in the next window."""
         changed = self._post_at
         while self._post_at <= changed:
             self.count("sale.opportunity", ["id", "<", 0])
 
-    def _post(self, method: str, parameters: list[Any]) -> Any:
+    def post(self, method: str, parameters: list[Any]) -> Any:
+        """The result of any method, by its full name."""
+        answer = self.answer(method, parameters)
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    def answer(self, method: str, parameters: list[Any]) -> dict[str, Any]:
+        """All it says: a `result` or an `error`."""
         answer = self.http.post(self.url, json={"id": 1, "method": method, "params": parameters}, timeout=30)
         answer.raise_for_status()
         self._post_at = parsedate_to_datetime(answer.headers["Date"])
-        assert "error" not in answer.json(), answer.json()
-        return answer.json()["result"]
+        found: dict[str, Any] = answer.json()
+        return found
 
 
 def instant(tag: Mapping[str, Any]) -> datetime:
