@@ -1,4 +1,4 @@
-"""A filled ledger without a sync: `python -m benchmarks.ledger --deals 1000000 --store URL [--store URL] [--changed]`.
+"""A filled ledger without a sync: `python -m benchmarks.ledger --deals 1000000 --store URL [--store URL]`.
 
 The deals are those of `benchmarks.crm`, with a lead for every second one, written straight into stores that an empty
 sync has made (their pipelines, owners and rates are there). What is in them afterwards is what a sync would have
@@ -7,6 +7,9 @@ brought, except for what no KPI reads: pages, stamps of records, and 13 own fiel
 With `--changed` half of the deals, with their moves and leads, have two versions: their moves were seen half an hour
 late at first, by comparing two reads, and gave way to the history that the CRM told one commit later. As many rows
 are known before that last commit as after it.
+
+With `--around` there is also what `benchmarks.around` tells: customers, leads that got nowhere, activities, changes of
+fields, orders and what followed them. Every table is written batch by batch, so that memory stays flat.
 """
 
 from __future__ import annotations
@@ -14,13 +17,15 @@ from __future__ import annotations
 import argparse
 import itertools
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from sqlalchemy import make_url
 
+from benchmarks import around
 from benchmarks.crm import HOUR, Deal, lost_reason, make_deals
 from connector.model import MONEY_SCALE
 from connector.store.tables import LEDGER
@@ -144,17 +149,38 @@ def fill(count: int, targets: Sequence[Target], *, changed: bool = False) -> Non
         target.finish()
 
 
-def _write(target: Target, made: Rows, seen_at: int | None, replaced_at: int | None = None) -> None:
-    """Add rows known from one instant on, and to another one where they were replaced."""
+def fill_around(count: int, targets: Sequence[Target]) -> None:
+    """Write that many deals into each store, with all that stands around them."""
+    stamps, told = [target.stamp() for target in targets], around.Around(count)
+    columns = {table: (*_COLUMNS.get(table, ()), *more) for table, more in around.COLUMNS.items()}
+    deals, accounts = make_deals(count), told.of_accounts()
+    while batch := list(itertools.islice(deals, BATCH)):
+        own, more = rows(batch), told.rows(batch)
+        for table in ("deal", "lead"):
+            more[table] = [row + rest for row, rest in zip(own[table], more[table], strict=True)]
+        more["lead"] += more.pop("lost_lead")
+        more["account"] = list(itertools.islice(accounts, BATCH))
+        made = {**own, **more}
+        for target, seen_at in zip(targets, stamps, strict=True):
+            _write(target, made, seen_at, columns=columns)
+    for target in targets:
+        target.finish()
+
+
+def _write(
+    target: Target, made: Rows, seen_at: int | None, replaced_at: int | None = None,
+    columns: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> None:
+    """Add rows known from one instant on, and to another one where they were replaced; `columns`: if others."""
     alike = (SOURCE, seen_at, replaced_at, seen_at, "deals", "benchmark")
     for table, many in made.items():
         if many:
-            target.write(table, (*_ALIKE, *_COLUMNS[table]), alike, many)
+            target.write(table, (*_ALIKE, *(columns.get(table) or _COLUMNS[table])), alike, many)
 
 
 def unknown_columns() -> Iterator[str]:
     """Columns written here that the product's tables do not have (any more)."""
-    for table, columns in _COLUMNS.items():
+    for table, columns in (*_COLUMNS.items(), *around.COLUMNS.items()):
         for column in (*_ALIKE, *columns):
             if column not in LEDGER[table].c:
                 yield f"{table}.{column}"
@@ -165,12 +191,17 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--deals", type=int, required=True)
     parser.add_argument("--store", action="append", required=True)
-    parser.add_argument("--changed", action="store_true", help="half of the deals have two versions")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--changed", action="store_true", help="half of the deals have two versions")
+    kind.add_argument("--around", action="store_true", help="activities, orders, customers and what else is around")
     given = parser.parse_args()
     if unknown := list(unknown_columns()):
         parser.error(f"the ledger has no {', '.join(unknown)}: bring benchmarks/ledger.py up to date")
     targets = [SqliteTarget(url) if url.startswith("sqlite") else PostgresTarget(url) for url in given.store]
-    fill(given.deals, targets, changed=given.changed)
+    if given.around:
+        fill_around(given.deals, targets)
+    else:
+        fill(given.deals, targets, changed=given.changed)
 
 
 if __name__ == "__main__":

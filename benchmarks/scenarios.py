@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from benchmarks.contenders import OURS, PEERS, POSTGRES, SQLITE, STORES, Place, connector, prepare
+from benchmarks.crm import OWNERS
 from benchmarks.measure import Case, Crm, Failed, Results, Server, expected, run
+from benchmarks.ours.setup import METRICS as KPI_METRICS
 from benchmarks.ours.setup import write_config
+from connector.metrics.catalogue import CATALOGUE as METRICS
 
 FULL, UNCHANGED, CHANGED = "full sync", "nothing changed", "1 % changed"
 SCALE, LATENCY, LANDING, HELP, KPIS, AS_OF = "scale", "latency", "landing", "help", "kpis", "as of"
+CATALOGUE = "catalogue"
 NOW, THEN = "now", "then"
 SHARE = 0.01  # of the deals, in "1 % changed"
 WINDOWS = 4
@@ -35,12 +39,14 @@ class Sizes:
     landing: int = 10_000
     kpis: tuple[int, int, int] = (100_000, 300_000, 1_000_000)
     as_of: int = 100_000
+    catalogue: int = 1_000_000
 
     @classmethod
     def quick(cls) -> Sizes:
         """So few that the harness itself is tried in minutes; no target can be judged by it."""
         return cls(
-            pull=10_000, scale=(1_000, 5_000), latency=1_000, landing=1_000, kpis=(1_000, 3_000, 10_000), as_of=1_000
+            pull=10_000, scale=(1_000, 5_000), latency=1_000, landing=1_000, kpis=(1_000, 3_000, 10_000), as_of=1_000,
+            catalogue=10_000,
         )
 
 
@@ -199,15 +205,27 @@ def kpis(bench: Bench) -> None:
     """The 14 KPIs of every owner over 18 months, from ledgers that were filled beforehand."""
     for deals in bench.sizes.kpis:
         with _filled(bench, "kpis", deals) as places:
-            answers = set()
-            for _ in range(bench.rounds):
-                for store, place in places.items():
-                    case = Case(KPIS, OURS, store, deals)
-                    with expected(bench.results, case):
-                        answers.add(_compute(bench, case, place))
-            if len(answers) > 1:
-                said = Failed("the two stores gave other values")
-                bench.results.fail(Case(KPIS, "both stores alike", "-", deals), said)
+            _alike(bench, KPIS, deals, places)
+
+
+def catalogue(bench: Bench) -> None:
+    """Every metric of every person over 18 months, from ledgers with all that stands around the deals."""
+    deals = bench.sizes.catalogue
+    with _filled(bench, "catalogue", deals, "--around", kpis=tuple(METRICS), persons=OWNERS) as places:
+        _alike(bench, CATALOGUE, deals, places)
+
+
+def _alike(bench: Bench, scenario: str, deals: int, places: Mapping[str, Place]) -> None:
+    """Both stores in turn, round by round; they must give the same values."""
+    answers = set()
+    for _ in range(bench.rounds):
+        for store, place in places.items():
+            case = Case(scenario, OURS, store, deals)
+            with expected(bench.results, case):
+                answers.add(_compute(bench, case, place))
+    if len(answers) > 1:
+        said = Failed("the two stores gave other values")
+        bench.results.fail(Case(scenario, "both stores alike", "-", deals), said)
 
 
 def as_of(bench: Bench) -> None:
@@ -227,13 +245,15 @@ def as_of(bench: Bench) -> None:
 
 
 @contextmanager
-def _filled(bench: Bench, name: str, deals: int, *more: str) -> Iterator[dict[str, Place]]:
-    """A store of each kind with the 14 KPIs, and the same filled ledger."""
+def _filled(
+    bench: Bench, name: str, deals: int, *more: str, kpis: Sequence[str] = KPI_METRICS, persons: int = 0
+) -> Iterator[dict[str, Place]]:
+    """A store of each kind with these KPIs, of persons or of owners, and the same filled ledger."""
     places = {store: bench.place(OURS, store, f"{name}-{store}") for store in STORES}
     try:
         with Crm(0) as crm:
             for place in places.values():
-                write_config(place.folder, store=place.url, base_url=crm.url, with_kpis=True)
+                write_config(place.folder, store=place.url, base_url=crm.url, kpis=kpis, persons=persons)
                 config = str(place.folder / "config.yaml")
                 run([*connector(), "sync", "--no-push", "--json", "--config", config], place.folder)
         filling = [sys.executable, "-m", "benchmarks.ledger", "--deals", str(deals), *more]
@@ -247,7 +267,7 @@ def _filled(bench: Bench, name: str, deals: int, *more: str) -> Iterator[dict[st
 
 
 def _compute(bench: Bench, case: Case, place: Place, *more: str) -> str:
-    """Compute the 14 KPIs in a process of its own; a hash of all values. Raises Failed."""
+    """Compute the KPIs in a process of its own; a hash of all values. Raises Failed."""
     command = [sys.executable, "-m", "benchmarks.ours.kpis", "--config", str(place.folder / "config.yaml"), *more]
     sample = run(command, place.folder, server=place.server)
     bench.results.add(case, sample)
@@ -256,5 +276,6 @@ def _compute(bench: Bench, case: Case, place: Place, *more: str) -> str:
 
 SCENARIOS: dict[str, Callable[[Bench], None]] = {
     "help": help_, "landing": landing, "latency": latency, "pull": pull, "scale": scale, "kpis": kpis, "as-of": as_of,
+    "catalogue": catalogue,
 }
 """By the name `--only` takes, in the order they run."""

@@ -307,7 +307,8 @@ def _attained(value: KpiValue, total: Decimal | None) -> str | None:
     """How far what is paid attains the value's target: as it stands where nothing was posted to it."""
     if total is None or value.target is None or total == Decimal(value.value or 0):
         return value.attainment
-    return attained(METRICS[value.metric], Fraction(total), Fraction(value.target))
+    way = (value.options or {}).get("attainment")
+    return attained(METRICS[value.metric], Fraction(total), Fraction(value.target), way)
 
 
 def _accepted(store: Store, as_of: int | None) -> list[Row[Any]]:

@@ -8,7 +8,7 @@ smaller share. Everything is exact until it is shown, and rounded once, half-eve
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -56,22 +56,38 @@ class Held(NamedTuple):
         return format(self.given, "f") if self.part == _WHOLE else _text(exact, PLACES)
 
 
-def attained(metric: Metric, value: Fraction, target: Fraction) -> str | None:
-    """The value as a part of the target, or what it is below twice the target where lower is better, at least 0.
+def ways(metric: Metric) -> tuple[str, ...]:
+    """How attainment may be told (option `attainment`), the default first; none of what has its target in itself."""
+    if metric.takes_target:
+        return ()
+    return ("difference", "quotient", "met") if metric.lower_is_better else ("quotient", "met")
 
-    None where the target is 0.
+
+def attained(metric: Metric, value: Fraction, target: Fraction, way: str | None = None) -> str | None:
+    """The value as a part of the target. Where lower is better what it is below twice the target, at least 0
+    (`difference`), or the target as a part of it (`quotient`). `met`: 1 or 0.
+
+    None where the target is 0, and for the part of a value that is.
     """
     if target <= 0:
         return None
-    ratio = value / target
-    return _text(max(2 - ratio, Fraction(0)) if metric.lower_is_better else ratio, PLACES)
+    if way == "met":
+        return _text(Fraction(value <= target if metric.lower_is_better else value >= target), PLACES)
+    if not metric.lower_is_better:
+        return _text(value / target, PLACES)
+    if way == "quotient":
+        return _text(target / value, PLACES) if value > 0 else None
+    return _text(max(2 - value / target, Fraction(0)), PLACES)
 
 
 def exact(value: str, numerator: str | None, denominator: str | None) -> Fraction:
-    """A shown value before it was rounded, where its two sides tell it."""
-    if numerator is None or denominator is None:
-        return Fraction(value)
-    return Fraction(numerator) / Fraction(denominator)
+    """A shown value before it was rounded, where its two sides tell it: those of some metrics make it with more."""
+    shown = Fraction(value)
+    if numerator is None or denominator is None or not Fraction(denominator):
+        return shown
+    quotient = Fraction(numerator) / Fraction(denominator)
+    last = Fraction(1, 10 ** len(value.partition(".")[2]))
+    return quotient if abs(quotient - shown) < last else shown
 
 
 def _text(number: Fraction, digits: int) -> str:
@@ -82,9 +98,9 @@ class Targets:
     """The targets of some KPIs, looked up by KPI, period and subject. Of several for one subject the first counts."""
 
     def __init__(
-        self, given: Iterable[Target], kpis: Mapping[str, KpiDefinition], engine: Engine, holidays: Collection[date]
+        self, given: Iterable[Target], kpis: Mapping[str, KpiDefinition], engine: Engine, off: Container[date]
     ) -> None:
-        self._kpis, self._people, self._holidays = kpis, engine.people, holidays
+        self._kpis, self._people, self._off = kpis, engine.people, off
         self._held: dict[tuple[str, date], dict[_Subject, Decimal]] = {}
         self._days: dict[str, list[date]] = {}
         self._parts: dict[tuple[str, str], Fraction | None] = {}
@@ -124,7 +140,7 @@ class Targets:
         if period.every == "all" or person.employed_throughout(first, last):
             return _WHOLE
         if period.name not in self._days:
-            self._days[period.name] = workdays.within(first, last, self._holidays)
+            self._days[period.name] = workdays.within(first, last, self._off)
         days = self._days[period.name]
         return Fraction(sum(person.employed(day, day) for day in days), len(days)) if days else _WHOLE
 
@@ -185,9 +201,15 @@ def known(snapshot: Snapshot, engine: Engine, definitions: Iterable[KpiDefinitio
         given = targets.kept(file.content, file.path, file.settings, kpis, engine.calendar)
     rows = [row for row in snapshot.table("target", _TOLD).to_pylist() if not row["gone"]]
     given += targets.told(rows, sound, engine.calendar, currency)
-    holidays = snapshot.document("holidays") if given else None
-    free = workdays.holidays(holidays.content, holidays.path) if holidays else frozenset[date]()
-    return Targets(given, sound, engine, free)
+    return Targets(given, sound, engine, _days_off(snapshot) if given else workdays.DaysOff())
+
+
+def _days_off(snapshot: Snapshot) -> workdays.DaysOff:
+    """The days that were no working days by the files of then."""
+    file, calendar = snapshot.document("holidays"), snapshot.document("calendar")
+    told = json.loads(calendar.content) if calendar else {}
+    holidays = workdays.holidays(file.content, file.path) if file else frozenset[date]()
+    return workdays.DaysOff(holidays, told.get("working_days", workdays.WORKED))
 
 
 def _is_money(definition: KpiDefinition) -> bool:

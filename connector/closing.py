@@ -140,7 +140,7 @@ class Closing:
         return {
             "format": seal.FORMAT, "period": self.period.name, "every": self.period.every,
             "period_start": self.period.start_on.isoformat(), "period_end": self.period.end_on.isoformat(),
-            "timezone": str(calendar.zone), "fiscal_year_start": calendar.fiscal_year_start,
+            "timezone": str(calendar.zone), **calendar.rules,
             "currency": known.currency, "kpis": {one.id: METRICS[one.metric].version for one in ripe},
             "waiting": {name: iso(at) for name, at in waiting.items()},
             "signatures": {one.id: one.signature for one in ripe},
@@ -253,7 +253,7 @@ def close_due(here: Installation) -> list[Outcome]:
 
 def due(here: Installation) -> list[Period]:
     """The periods that should be closed by now."""
-    now, days = micros(here.clock.now()), holidays(here)
+    now, days = micros(here.clock.now()), days_off(here)
     found: list[Period] = []
     for every, number in here.config.close.items():
         if _definitions(here, every):
@@ -282,10 +282,11 @@ def _named(here: Installation, names: Iterable[str]) -> Iterator[Period]:
             yield here.calendar.parse(name)
 
 
-def holidays(here: Installation) -> frozenset[date]:
-    """The days of the config's holidays file. Raises ConfigError."""
+def days_off(here: Installation) -> workdays.DaysOff:
+    """The days that are no working days by the config and its holidays file. Raises ConfigError."""
     path = here.config.holidays
-    return frozenset() if path is None else workdays.holidays(read_bytes(path), shown(path))
+    holidays = frozenset[date]() if path is None else workdays.holidays(read_bytes(path), shown(path))
+    return workdays.DaysOff(holidays, here.config.working_days)
 
 
 def _definitions(here: Installation, every: str) -> list[KpiDefinition]:

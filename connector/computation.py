@@ -85,8 +85,11 @@ class Computation:
     @property
     def terms(self) -> dict[str, frozen.Terms]:
         """By which each KPI is computed."""
-        common = str(self.calendar.zone), self.calendar.fiscal_year_start, self.currency
-        return {one.id: frozen.Terms(one.signature, *common) for one in self.definitions}
+        zone, rules = str(self.calendar.zone), self.calendar.rules
+        return {
+            one.id: frozen.Terms(one.signature, timezone=zone, currency=self.currency, **rules)  # type: ignore[arg-type]  # as the fields are
+            for one in self.definitions
+        }
 
     def run_apart(self, clock: Clock) -> Changes:
         """`run` in a child process."""

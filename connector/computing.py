@@ -146,7 +146,7 @@ def _asked(
     if told is None:
         return _Terms(then, here.calendar, here.config.currency)
     calendar = json.loads(told.content)
-    return _Terms(then, Calendar(ZoneInfo(calendar["timezone"]), calendar["fiscal_year_start"]), calendar["currency"])
+    return _Terms(then, Calendar(ZoneInfo(calendar["timezone"])).told(calendar), calendar["currency"])
 
 
 @dataclass(frozen=True, slots=True)

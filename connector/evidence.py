@@ -7,22 +7,29 @@ known at the same as-of moment, so that each can be followed to its page and map
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
+from fractions import Fraction
 from operator import attrgetter
 
 from connector.contacts import Contacts
 from connector.documents import Documents
-from connector.fx import Rate, Rates
+from connector.fx import Rate, Rates, convert
 from connector.metrics.metric import Metric
-from connector.model import Member
+from connector.model import RATIO_SCALE, Member
 from connector.past import LAST, Past, Stages
 from connector.period import Calendar
 from connector.store.known import Key, KnownRows, Row
 
-_BY_THE_END = {"stage_outcomes", "stage_duration", "stage_skips", "stage_regress_rate"}
+_OF_MOVES = {"stage_skips", "stage_regress_rate", "quality_moved_back", "quality_stage_skipped"}
+"""Metrics of moves out of a stage."""
+
+_BY_THE_END = {"stage_outcomes", "stage_duration", *_OF_MOVES}
 """Metrics of stages that also say how a visit ended."""
+
+_QUALITY = {"quality", "quality_links", "quality_moves"}
+"""Families of faults: each of a deal in the stage it was open in, or closed in."""
 
 EARLIEST, ALWAYS = 1900, -(2**63)
 """A day before that year stands for all time."""
@@ -66,10 +73,13 @@ class Evidences:
     """The evidence of the members of one value; their rows are read at once."""
 
     def __init__(
-        self, metric: Metric, members: Sequence[Member], known: KnownRows, rates: Rates, calendar: Calendar
+        self, metric: Metric, members: Sequence[Member], known: KnownRows, rates: Rates, calendar: Calendar,
+        options: Mapping[str, str] | None = None,
     ) -> None:
         self.metric, self.known, self.rates, self.calendar = metric, known, rates, calendar
         self.stages = Stages(known.all("stage"))
+        self._is_weighed = metric.id == "forecast_at_start" and (options or {}).get("forecast") == "weighted"
+        self._is_by_history = (options or {}).get("probability") == "empirical"  # no row says how likely a deal is
         records = {(member.source, member.id) for member in members}
         self._leads = known.versions("lead", records) if metric.record == "lead" else {}
         self._others = known.versions(metric.entity, records) if metric.record not in {"deal", "lead"} else {}
@@ -102,7 +112,10 @@ class Evidences:
             return Evidence(self._of_lead(member))
         if self.metric.record != "deal":
             return self._by_itself(member, self._others.get((member.source, member.id)))
-        return self._of_deal(self._pasts[member.source, member.id], member)
+        past = self._pasts[member.source, member.id]
+        if self.metric.family in _QUALITY and (member.source, member.id) not in self._by_events:
+            return self._of_fault(past, member)
+        return self._of_deal(past, member)
 
     def _of_deal(self, past: Past, member: Member) -> Evidence:
         """The deal, the moves that count, and its worth then: while it was open, or at its close."""
@@ -119,7 +132,7 @@ class Evidences:
         if self.metric.family in {"pipeline", "standing", "slipping", "forecast"} and not is_at_close:
             held = past.held(instant)
             cited = deal + _cited("held", held)
-            return self._priced(cited, *self._worth_then(past, held, instant)) if _counts_money(member) \
+            return self._priced(cited, *self._worth_then(past, member, held, instant)) if _counts_money(member) \
                 else Evidence(cited)
         at_close = {"winning", "touches", "forecast", "bottleneck", "recycling", "customers"}
         if self.metric.family not in at_close or self.metric.id == "retry_gap":
@@ -128,15 +141,35 @@ class Evidences:
         return self._priced(cited, *self._worth_at_close(past, ending)) if ending and _counts_money(member) \
             else Evidence(cited)
 
+    def _of_fault(self, past: Past, member: Member) -> Evidence:
+        """A deal with a fault: as it closed, or as it stood then; of an odd move the one that left its stage, first."""
+        if self.metric.id == "quality_duplicate":
+            return self._by_itself(member, past.version)
+        instant = member.occurred_at or 0 if member.event_at is None else member.event_at
+        ending, held = past.ending(), past.held(instant)
+        is_closed = self.stages.kind(_stage(member)) != "open" and self.metric.id != "quality_history_gap"
+        cited = _cited("deal", past.version)
+        if self.metric.id in _OF_MOVES:
+            cited = self._of_stage(past, member) + cited
+        elif ending and is_closed:
+            cited += _cited(self.stages.kind(ending), ending)
+        else:
+            cited += _cited("held", held)
+        if not _counts_money(member):
+            return Evidence(cited)
+        worth = self._worth_at_close(past, ending) if ending and is_closed \
+            else self._worth_then(past, member, held, instant)
+        return self._priced(cited, *worth)
+
     def _of_event(self, past: Past, member: Member, deal: list[Cited]) -> Evidence:
         """A deal of a pipeline that begins, or is won, at the event of a document: these documents, and its worth."""
         cited = deal + self._behind(member)
         instant = member.occurred_at or 0 if member.event_at is None else member.event_at
         if not _counts_money(member) or self.metric.id in {"pipeline_bridge", "expected_won_by_month"}:
             return Evidence(cited)
-        stage = {"source": member.source, "to_pipeline": member.pipeline, "to_stage": member.stage}
-        if self.stages.kind(stage) == "open":
-            return self._priced(cited, *self._worth_then(past, stage, instant))
+        stage = _stage(member)
+        if self.stages.kind(stage) == "open" and self.metric.id != "quality_duplicate":
+            return self._priced(cited, *self._worth_then(past, member, stage, instant))
         return self._priced(cited, self._worth(past.value("amount"), past.value("currency"), instant), [])
 
     def _by_itself(self, member: Member, row: Row | None) -> Evidence:
@@ -199,7 +232,8 @@ class Evidences:
         stage, at = (member.pipeline, member.stage), member.event_at or 0
         lasted = (member.duration or 0) if self.metric.kind == "D" else 0
         begun = past.begun(stage, at - lasted)
-        if self.metric.id in {"stage_skips", "stage_regress_rate"}:
+        is_departure = self.metric.id == "queue_ratio" and member.side == "denominator"
+        if self.metric.id in _OF_MOVES or is_departure:
             places = [place for place in past.of_stage(stage) if past.left_at(place) == at]
         elif begun is None and lasted:  # several visits of the deal, added up
             places = [place for place in past.of_stage(stage) if (past.left_at(place) or at + 1) <= at]
@@ -207,7 +241,7 @@ class Evidences:
             places = [] if begun is None else [begun]
         cited: list[Cited] = []
         for place in places:
-            left = past.visits[place + 1 : place + 2] if self.metric.id in _BY_THE_END else []
+            left = past.visits[place + 1 : place + 2] if self.metric.id in _BY_THE_END or is_departure else []
             cited += [Cited("left", move) for move in left] + [Cited("entered", past.visits[place])]
         if self.metric.id == "stage_to_won" and member.side == "numerator":
             cited += _cited("won", past.won_in(member.pipeline))
@@ -244,20 +278,31 @@ class Evidences:
                 cited += self._told_by("currency", was["currency"])
         return self._worth(amount, currency, ending["occurred_at"]), cited
 
-    def _worth_then(self, past: Past, held: Row | None, instant: int) -> tuple[Worth, list[Cited]]:
-        """An open deal's amount, currency and probability at that instant: by its changes, else its own."""
-        fields = ("amount", "currency", *(["probability"] if self.metric.id == "weighted_pipeline" else []))
+    def _worth_then(self, past: Past, member: Member, held: Row | None, instant: int) -> tuple[Worth, list[Cited]]:
+        """An open deal's amount, currency and probability at that instant: by its changes, else its own.
+
+        A probability that no row says is the part of its worth that the member counts with.
+        """
+        is_weighed = self.metric.id == "weighted_pipeline" or self._is_weighed
+        fields = ("amount", "currency", *(["probability"] if is_weighed and not self._is_by_history else []))
         told = {field: change for field in fields if (change := past.then(field, instant))}
         cited = [one for field, change in told.items() for one in self._told_by(field, change)]
         amount = _whole(told["amount"]["new"]) if "amount" in told else past.value("amount")
         currency = (told["currency"]["new"] if "currency" in told else None) or past.value("currency")
         if "probability" not in fields:
-            return self._worth(amount, currency, instant), cited
+            worth = self._worth(amount, currency, instant)
+            return replace(worth, probability=self._counted(worth, member)) if is_weighed else worth, cited
         probability = _whole(told["probability"]["new"]) if "probability" in told else past.value("probability")
         stage = self.stages.into(held) if held else None
         if probability is None and stage:
             probability, cited = stage["probability"], cited + _cited("probability", stage)
         return self._worth(amount, currency, instant, probability), cited
+
+    def _counted(self, worth: Worth, member: Member) -> int | None:
+        """The part of its worth (millionths) that a member, or its share of it, counts with; None of nothing."""
+        whole = convert(worth.amount, worth.rate.rate, self.rates.base) if worth.rate else 0
+        of_share = whole * (member.share or 0)
+        return round(Fraction((member.amount or 0) * RATIO_SCALE**2, of_share)) if of_share else None
 
     def _told_by(self, field: str, change: Row) -> list[Cited]:
         """A change, and where it only says what a field was before the first one we saw, the version that had it."""
@@ -287,6 +332,11 @@ class Evidences:
 
 def _cited(role: str, row: Row | None) -> list[Cited]:
     return [] if row is None else [Cited(role, row)]
+
+
+def _stage(member: Member) -> Row:
+    """The member's stage, as a move into it names it."""
+    return {"source": member.source, "to_pipeline": member.pipeline, "to_stage": member.stage}
 
 
 def _counts_money(member: Member) -> bool:

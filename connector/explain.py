@@ -59,7 +59,7 @@ def explain(
         counted = [member for member in members if member.told is None]  # those of a score are no rows
         terms = {metric: [member for member in counted if (member.metric or value.metric) == metric]
                  for metric in dict.fromkeys(member.metric or value.metric for member in counted)}
-        evidences = {metric: Evidences(CATALOGUE[metric], own, known, asked.rates, here.calendar)
+        evidences = {metric: Evidences(CATALOGUE[metric], own, known, asked.rates, here.calendar, value.options)
                      for metric, own in terms.items()}
         found = [(member, evidences[member.metric or value.metric]) for member in counted]
         listed = [_member(member, of_term.of(member), of_term, provenance) for member, of_term in found]

@@ -60,14 +60,13 @@ def register(here: Installation) -> None:
     _put_table(here, "people", config.people, {})
     _put_table(here, "fx", config.fx, {"currency": config.currency, "decimal": config.fx_decimal})
     _put_table(here, "holidays", config.holidays, {})
-    meant = {"decimal": config.targets_decimal, "fiscal_year_start": config.fiscal_year_start}
-    _put_table(here, "targets", config.targets, {"currency": config.currency, **meant})
-    year = {"fiscal_year_start": config.fiscal_year_start}
-    _put_table(here, "okrs", config.okrs, {"decimal": config.okrs_decimal, **year})
-    _put_table(here, "ask", config.ask, {"decimal": config.ask_decimal, **year})
+    rules = here.calendar.rules
+    meant = {"currency": config.currency, "decimal": config.targets_decimal, **rules}
+    _put_table(here, "targets", config.targets, meant)
+    _put_table(here, "okrs", config.okrs, {"decimal": config.okrs_decimal, **rules})
+    _put_table(here, "ask", config.ask, {"decimal": config.ask_decimal, **rules})
     calendar = canonical_json({
-        "timezone": str(config.zone), "fiscal_year_start": config.fiscal_year_start, "week_start": config.week_start,
-        "currency": config.currency,
+        "timezone": str(config.zone), "currency": config.currency, "working_days": list(config.working_days), **rules,
     })
     journal.put_file(
         here.store, "calendar", "", version=_hash(calendar), path=config.file, content=calendar.encode(), settings={}

@@ -43,6 +43,8 @@ def in_numbers(value: KpiValue, members: Sequence[Member]) -> str:
     elif metric.is_survival:
         left = f"{value.denominator or '0'} deals, {value.open_share or '0'} of them open"
         result = value.value if value.denominator in {None, "0"} else value.value or "not reached"
+    elif metric.id == "dso":  # the days stand on neither side
+        left, result = f"{value.numerator} owed, {value.denominator} invoiced", value.value
     elif metric.made_of or (metric.kind == "R" and not metric.is_median):
         left, result = _ratio(value, metric.adds_up), value.value
     elif metric.is_duration or metric.is_median:

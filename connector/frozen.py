@@ -37,6 +37,8 @@ class Terms(NamedTuple):
     timezone: str
     fiscal_year_start: int
     currency: str
+    week_start: str = "monday"
+    fiscal_year_named: str = "ends"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,8 @@ def closed(store: Store, *, periods: Collection[str] | None = None, as_of: int |
         kpis[row.period] = kpis.get(row.period, frozenset()).union(header["kpis"])
         waiting[row.period] = waiting.get(row.period, frozenset()).union(header["waiting"])
         for kpi in header["kpis"]:
-            common = header["timezone"], header["fiscal_year_start"], header["currency"]
-            terms[kpi, row.period] = Terms(header["signatures"][kpi], *common)
+            common = {name: header[name] for name in Terms._fields if name in header}
+            terms[kpi, row.period] = Terms(header["signatures"][kpi], **common)
     open_ = {period: waiting[period] - held for period, held in kpis.items()}
     numbers = frozenset((row.period, row.number) for row in seals)
     return Closed(kpis, {value.key: value for value in values}, open_, terms, numbers)

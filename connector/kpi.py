@@ -150,9 +150,10 @@ def _score_faults(definition: KpiDefinition) -> list[str]:
 
 
 def _option_fault(metric: Metric, name: str, word: str | int) -> str | None:
-    if name not in metric.options:
+    ways = attainment.ways(metric) if name == "attainment" else ()
+    if name not in metric.options and not ways:
         return f"options: {metric.id} has no option '{name}'; known: {', '.join(metric.options)}"
-    words = metric.options[name]
+    words = ways or metric.options[name]
     if not isinstance(words, tuple):
         is_whole = re.fullmatch(r"[0-9]+", str(word)) and 0 < int(word) <= _MOST
         of_days = " of days" if words is None else ""
@@ -471,6 +472,7 @@ class _Computation:
         self.subjects = Subjects(engine, self.question)
         self.unit, self.currency = unit(self.question, engine.currency)
         self.counts_money = self.question.counts_money
+        self.empty = Numbers(None) if self.question.metric.made_of else numbers(self.question, _EMPTY, engine.currency)
         self.cuts: dict[tuple[str, ...], tuple[Mapping[str, str], int]] = {}
         self.order: dict[tuple[str | None, str | None], int] = {}
         for place, stage in enumerate(engine.stages):
@@ -521,21 +523,31 @@ class _Computation:
         held = self.given.targets.of(self.definition.id, period, key[:2])
         if status != "open" or (metric.kind == "S" and period.start > as_of):  # a stock of the future is not known
             given = Numbers(None)
+        elif sums is None and not metric.made_of:
+            given = self.empty
         else:
             given = _numbers(question, sums, period, as_of, self.engine.currency, held)
         target, attained = self._target(held, given)
-        parts = list(sums.values()) if isinstance(sums, dict) else [sums or _EMPTY]
+        amount, rate, duration = self._left_out(sums)
         return KpiValue(
             kpi=self.definition.id, metric=metric.id, subject=self.subjects.named(*key[:2]), dimensions=cut,
             period=period.name, period_start=dates[0], period_end=dates[1],
             value=given.value, unit=self.unit, currency=self.currency, numerator=given.numerator,
             denominator=given.denominator, as_of=as_of, status=status,
-            left_out_amount=sum(one.without_amount for one in parts) if self.counts_money else 0,
-            left_out_rate=sum(one.without_rate for one in parts) if self.counts_money else 0,
-            left_out_duration=sum(one.without_duration for one in parts),
+            left_out_amount=amount, left_out_rate=rate, left_out_duration=duration,
             interval=given.interval, open_share=given.open_share,
             options=question.options, catalogue_version=metric.version, target=target, attainment=attained,
         )
+
+    def _left_out(self, sums: _Sums | None) -> tuple[int, int, int]:
+        """How many records are left out for want of an amount, a rate, a possible duration."""
+        if not sums:
+            return 0, 0, 0
+        parts = sums.values() if isinstance(sums, dict) else (sums,)
+        duration = sum([one.without_duration for one in parts])
+        if not self.counts_money:
+            return 0, 0, duration
+        return sum([one.without_amount for one in parts]), sum([one.without_rate for one in parts]), duration
 
     def _target(self, held: Held | None, shown: Numbers) -> tuple[str | None, str | None]:
         """What is to be reached, and how far that value attains it."""
@@ -545,7 +557,8 @@ class _Computation:
         if shown.value is None or self.question.metric.takes_target:
             return target, None
         value = attainment.exact(shown.value, shown.numerator, shown.denominator)
-        return target, attainment.attained(self.question.metric, value, held.exact)
+        way = self.question.options.get("attainment")
+        return target, attainment.attained(self.question.metric, value, held.exact, way)
 
     def _status(self, key: _Key, dimensions: Mapping[str, str]) -> str:
         unknown = self.given.unknown

@@ -4,24 +4,30 @@ A period is [start, end) in the reporting zone; a moment on the boundary belongs
 
 | name | what |
 | --- | --- |
-| `2026-10`, `2026-10-31`, `2026-W41` | month, day, ISO week (starts on Monday) |
+| `2026-10`, `2026-10-31`, `2026-W41` | month, day, ISO week (from Monday, or from the Sunday or Saturday before it) |
 | `2026-Q4`, `2026` | quarter and year where the fiscal year is the calendar year |
-| `FY2027-Q3`, `FY2027` | otherwise; named after the calendar year in which the fiscal year ends |
+| `FY2027-Q3`, `FY2027` | otherwise; named after the calendar year in which the fiscal year ends (or starts) |
 | `all` | everything; its dates stand for "no bound" |
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
+from typing import Any
 
 from connector.model import micros, moment
 
 EVERY = ("day", "week", "month", "quarter", "year", "all")
 """How long a period may be."""
+
+WEEK_STARTS = {"monday": 0, "sunday": 1, "saturday": 2}
+"""On which day a week may start, and how many days that is before the ISO week of the same name."""
+FISCAL_NAMES = ("ends", "starts")
+"""After which calendar year a fiscal year may be named: the one in which it ends, or starts."""
 
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(9999, 12, 31)
 """The dates shown for `all`, and the range in which days can be named."""
@@ -46,14 +52,33 @@ class Period:
 
 @dataclass(frozen=True)
 class Calendar:
-    """The reporting zone and the month (1..12) in which the fiscal year starts."""
+    """The reporting zone, the month (1..12) in which the fiscal year starts and the year it is named after, and the day
+    on which weeks start."""
 
     zone: tzinfo = UTC
     fiscal_year_start: int = 1
+    week_start: str = "monday"
+    fiscal_year_named: str = "ends"
 
     def __post_init__(self) -> None:
         if self.fiscal_year_start not in range(1, 13):
             raise ValueError(f"fiscal_year_start: expected a month from 1 to 12, found {self.fiscal_year_start}")
+        if self.week_start not in WEEK_STARTS:
+            raise ValueError(f"week_start: expected one of {', '.join(WEEK_STARTS)}, found {self.week_start}")
+        if self.fiscal_year_named not in FISCAL_NAMES:
+            raise ValueError(f"fiscal_year_named: expected {' or '.join(FISCAL_NAMES)}, found {self.fiscal_year_named}")
+
+    @property
+    def rules(self) -> dict[str, int | str]:
+        """Which days a name means, beside the zone: as a journal entry or a seal tells it."""
+        return {
+            "fiscal_year_start": self.fiscal_year_start, "week_start": self.week_start,
+            "fiscal_year_named": self.fiscal_year_named,
+        }
+
+    def told(self, rules: Mapping[str, Any]) -> Calendar:
+        """This calendar, by the rules that were told then; what was not told yet is as it is here."""
+        return replace(self, **{name: rules[name] for name in self.rules if name in rules})
 
     def start_of(self, day: date) -> int:
         """The first instant of a local day, in microseconds UTC; also where the clocks change at midnight."""
@@ -73,8 +98,8 @@ class Calendar:
         year = int(match["year"])
         try:
             if match["week"]:
-                start = date.fromisocalendar(year, int(match["week"]), 1)
-                found = self._of("week", start)
+                monday = date.fromisocalendar(year, int(match["week"]), 1)
+                found = self._of("week", monday - self._into_week)
             elif match["day"]:
                 found = self._of("day", date(year, int(match["month"]), int(match["day"])))
             elif match["month"]:
@@ -99,7 +124,7 @@ class Calendar:
         if every == "day":
             return self._of(every, day)
         if every == "week":
-            return self._of(every, day - timedelta(days=day.weekday()))
+            return self._of(every, day - timedelta(days=(day + self._into_week).weekday()))
         if every == "month":
             return self._of(every, day.replace(day=1))
         if every not in EVERY:
@@ -124,12 +149,17 @@ class Calendar:
             f"{self.fiscal_year_start}), or all"
 
     @property
+    def _into_week(self) -> timedelta:
+        """How long before its ISO week a week starts."""
+        return timedelta(days=WEEK_STARTS[self.week_start])
+
+    @property
     def _all(self) -> Period:
         return Period("all", "all", FIRST_DAY, LAST_DAY, _day_in_utc(FIRST_DAY), _day_in_utc(LAST_DAY))
 
     def _fiscal(self, year: int, quarter: int) -> date:
-        """The first day of a quarter of the fiscal year that ends in `year`."""
-        starts = year if self.fiscal_year_start == 1 else year - 1
+        """The first day of a quarter of the fiscal year of that name."""
+        starts = year if self.fiscal_year_start == 1 or self.fiscal_year_named == "starts" else year - 1
         return _months_later(date(starts, self.fiscal_year_start, 1), 3 * (quarter - 1))
 
     def _of(self, every: str, start: date) -> Period:
@@ -139,12 +169,13 @@ class Calendar:
         if every == "day":
             return start.isoformat()
         if every == "week":
-            year, week, _ = start.isocalendar()
+            year, week, _ = (start + self._into_week).isocalendar()
             return f"{year:04}-W{week:02}"
         if every == "month":
             return f"{start.year:04}-{start.month:02}"
         months = (start.month - self.fiscal_year_start) % 12
-        year = start.year + (self.fiscal_year_start > 1 and start.month >= self.fiscal_year_start)
+        year = start.year - (start.month < self.fiscal_year_start)  # in which it starts
+        year += self.fiscal_year_start > 1 and self.fiscal_year_named == "ends"
         prefix = "" if self.fiscal_year_start == 1 else "FY"
         return f"{prefix}{year:04}" + (f"-Q{months // 3 + 1}" if every == "quarter" else "")
 

@@ -26,7 +26,7 @@ def list_periods(here: Installation) -> list[dict[str, Any]]:
         seals.setdefault(row.period, []).append(_seal(row.hash, frozen.told(row.header), row.reopened_at))
     known = store.rows(select(tables.period).order_by(tables.period.c.ends_at))
     found = []
-    days, now = closing.holidays(here), micros(here.clock.now())
+    days, now = closing.days_off(here), micros(here.clock.now())
     for every in sorted({row.every for row in known} | {one.every for one in here.config.kpis} - {"all"}):
         own = [row for row in known if row.every == every]
         for row in own:

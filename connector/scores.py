@@ -205,8 +205,7 @@ class Scores:
     def _then(self, settings: str) -> tuple[Calendar, str]:
         """The calendar and decimal mark with which a table is read as it was then."""
         then = json.loads(settings or "{}")
-        start = then.get("fiscal_year_start", self._calendar.fiscal_year_start)
-        return Calendar(self._calendar.zone, start), then.get("decimal", ".")
+        return self._calendar.told(then), then.get("decimal", ".")
 
     def _wanted(self, name: str, names: Sequence[str] | None) -> Period | None:
         """The period of that name, if it is asked for and has begun."""

@@ -77,8 +77,8 @@ def kept(content: bytes, path: str, settings: str, kpis: Definitions, calendar: 
     What the KPIs asked about cannot have is left out: they may have been defined otherwise when it was written.
     """
     then = json.loads(settings or "{}")
-    own = Calendar(fiscal_year_start=then.get("fiscal_year_start", calendar.fiscal_year_start))
-    reading = _Reading(path, kpis, own, then.get("currency", NO_CURRENCY), then.get("decimal", "."), None)
+    currency, decimal = then.get("currency", NO_CURRENCY), then.get("decimal", ".")
+    reading = _Reading(path, kpis, calendar.told(then), currency, decimal, None)
     reading.table(content)
     return reading.found
 

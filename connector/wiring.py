@@ -15,7 +15,6 @@ from connector.config.adapters import searched
 from connector.config.beside import read_bytes, shown
 from connector.errors import ConfigError, ConnectorError, Fault
 from connector.mapping import Mapping as SourceMapping
-from connector.period import Calendar
 from connector.ports import Clock, Context, Destination, Source, SystemClock
 from connector.store.store import Store
 
@@ -46,7 +45,7 @@ class Installation:
     def __init__(self, config: Config, clock: Clock) -> None:
         self.config, self.clock = config, clock
         self.zone = config.zone
-        self.calendar = Calendar(config.zone, config.fiscal_year_start)
+        self.calendar = config.calendar
         self._unsearch = searched(str(config.folder))  # own converters may be kept beside the config, like adapters
         self._opening = threading.Lock()
         self._store: Store | None = None

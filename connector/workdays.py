@@ -1,12 +1,13 @@
 """Working days: which days are none, those of a period, and when the N-th one after it begins. Pure.
 
-Saturdays, Sundays and the days of the holidays file are no working days.
+The days of the holidays file are no working days, nor are Saturdays and Sundays unless the config has them worked.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Container
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 from connector.cells import day, required
@@ -16,6 +17,22 @@ from connector.tabular import columns, read_table
 
 MOST = 60
 """The latest working day a close may be set to."""
+
+
+WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+WORKED = WEEK[:5]
+"""The days of a week that are worked unless the config says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class DaysOff(Container[date]):
+    """Days that are no working days: the holidays, and those of each week that are not `worked`."""
+
+    holidays: Collection[date] = frozenset()
+    worked: Collection[str] = WORKED
+
+    def __contains__(self, day: object) -> bool:
+        return isinstance(day, date) and (WEEK[day.weekday()] not in self.worked or day in self.holidays)
 
 
 def parse(text: str) -> int:
@@ -38,7 +55,7 @@ def holidays(content: bytes, file: str) -> frozenset[date]:
 
 
 def due(
-    number: int, every: str, calendar: Calendar, holidays: Collection[date], now: int, after: int | None
+    number: int, every: str, calendar: Calendar, off: Container[date], now: int, after: int | None
 ) -> list[Period]:
     """The periods of that length whose `number`-th working day has begun, in order.
 
@@ -46,28 +63,23 @@ def due(
     """
     if after is not None:
         periods = calendar.periods(every, after, now)
-        return [one for one in periods if begins(number, one, calendar, holidays) <= now]
+        return [one for one in periods if begins(number, one, calendar, off) <= now]
     found = calendar.at(every, now)
-    while begins(number, found, calendar, holidays) > now:
+    while begins(number, found, calendar, off) > now:
         found = calendar.at(every, found.start - 1)
     return [found]
 
 
-def begins(number: int, period: Period, calendar: Calendar, holidays: Collection[date]) -> int:
+def begins(number: int, period: Period, calendar: Calendar, off: Container[date]) -> int:
     """The first instant of the `number`-th working day after the period, in microseconds UTC."""
     found = period.end_on
     while number:
         found += timedelta(days=1)
-        number -= is_one(found, holidays)
+        number -= found not in off
     return calendar.start_of(found)
 
 
-def within(first: date, last: date, holidays: Collection[date]) -> list[date]:
+def within(first: date, last: date, off: Container[date]) -> list[date]:
     """The working days from `first` to `last`, both included."""
     days = (first + timedelta(days=number) for number in range((last - first).days + 1))
-    return [day for day in days if is_one(day, holidays)]
-
-
-def is_one(day: date, holidays: Collection[date]) -> bool:
-    """Whether that day is a working day."""
-    return day.weekday() < 5 and day not in holidays
+    return [day for day in days if day not in off]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 COUNTS = ("requests", "records", "new", "changed", "unchanged", "deleted", "quarantined")
+_NOT_DIGITS = re.compile(r" of | / |[-,.% ]")  # what may stand in a number, or between two of them
 DELIVERED = ("owed", "confirmed", "refused", "unanswered", "dead")
 
 
@@ -44,7 +46,7 @@ def _cell(value: Any) -> str:
 
 
 def _is_number(text: str) -> bool:
-    return text.replace(",", "").replace(".", "").replace("-", "").replace("%", "").strip().isdigit()
+    return text in ("no data", "not reached") or _NOT_DIGITS.sub("", text).isdigit()
 
 
 # --- runs ------------------------------------------------------------------------------------------------------------

@@ -85,7 +85,9 @@ class Config:
     zone: ZoneInfo
     currency: str
     fiscal_year_start: int
+    fiscal_year_named: str
     week_start: str
+    working_days: tuple[str, ...]
     people: Path | None
     targets: Path | None
     targets_decimal: str
@@ -105,6 +107,11 @@ class Config:
     kpis: tuple[KpiDefinition, ...]
     secrets: frozenset[str] = field(repr=False)
     document: Document = field(repr=False)
+
+    @property
+    def calendar(self) -> Calendar:
+        """By which periods are named and bounded."""
+        return Calendar(self.zone, self.fiscal_year_start, self.week_start, self.fiscal_year_named)
 
     def mapping_path(self, name: str) -> Path:
         """The mapping file of that source."""
@@ -180,7 +187,8 @@ class Reader:
         settings += [made.settings for made in made_destinations.values()]
         return Config(
             file=self.document.file, folder=self.folder, store=store, zone=keys.timezone, currency=keys.currency,
-            fiscal_year_start=keys.fiscal_year_start, week_start=keys.week_start, people=people,
+            fiscal_year_start=keys.fiscal_year_start, fiscal_year_named=keys.fiscal_year_named,
+            week_start=keys.week_start, working_days=tuple(keys.working_days), people=people,
             targets=targets, targets_decimal=keys.targets.decimal if keys.targets else ".", fx=fx,
             fx_decimal=keys.fx.decimal if keys.fx else ".", holidays=holidays,
             close=keys.close.model_dump(exclude_none=True), guard_shrink=keys.guard.shrink,
@@ -323,7 +331,7 @@ class Reader:
             if isinstance(cards, list) else []
         kpis = {**dict.fromkeys(name for name in at_fault if isinstance(name, str)), **kpis}
         decimal = sound.targets.decimal if sound.targets else "."
-        return TargetsFile(path, decimal, kpis, Calendar(fiscal_year_start=sound.fiscal_year_start))
+        return TargetsFile(path, decimal, kpis, _calendar(sound))
 
     def scores(
         self, okrs: Path | None, ask: Path | None, sound: ConfigKeys, made: list[KpiDefinition]
@@ -331,7 +339,7 @@ class Reader:
         """The okrs and ask files, unless what they are judged by is at fault."""
         from connector.scores import is_score
 
-        kpis, calendar = self.judged(made), Calendar(fiscal_year_start=sound.fiscal_year_start)
+        kpis, calendar = self.judged(made), _calendar(sound)
         if kpis is None:
             return []
         of_ledger = {name: one for name, one in kpis.items() if one is None or not is_score(one)}
@@ -380,3 +388,8 @@ class Reader:
         fault = self.document.fault(place, message)
         if fault.key not in self.spoiled:
             self.faults.append(fault)
+
+
+def _calendar(keys: ConfigKeys) -> Calendar:
+    """By which the names of periods in files are judged."""
+    return Calendar(keys.timezone, keys.fiscal_year_start, keys.week_start, keys.fiscal_year_named)

@@ -29,6 +29,8 @@ from connector.config.values import (
 
 Per = Literal["person", "team", "owner", "pipeline", "company"]
 Group = Literal["attitude", "skill", "knowledge"]
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+_WORKED: tuple[Weekday, ...] = ("monday", "tuesday", "wednesday", "thursday", "friday")
 Every = Literal["day", "week", "month", "quarter", "year", "all"]
 
 
@@ -200,7 +202,16 @@ class ConfigKeys(Keys):
     timezone: Zone = Field(description="Periods and schedules are in it.")
     currency: Currency = Field(description="Reporting currency; every amount keeps its own as well.")
     fiscal_year_start: Month = Field(1, description="4: FY2027 = April 2026 .. March 2027.")
-    week_start: Literal["monday"] = Field("monday", description="Weeks are ISO weeks.")
+    fiscal_year_named: Literal["ends", "starts"] = Field(
+        "ends", description="After the calendar year in which it ends, or starts: FY2026 then."
+    )
+    week_start: Literal["monday", "sunday", "saturday"] = Field(
+        "monday", description="Weeks are ISO weeks; of another start they begin that day before the ISO week's Monday."
+    )
+    working_days: list[Weekday] = Field(
+        default_factory=lambda: list(_WORKED), min_length=1, description="Days of a week that are worked.",
+        json_schema_extra={"default": [*_WORKED]},
+    )
     holidays: str | None = Field(None, description="Table of days that are no working days: date, name.")
     people: str | None = Field(None, description="Table of employees: who sells, in which team, since when.")
     targets: TargetsKeys | None = Field(None, description="What is to be reached.")

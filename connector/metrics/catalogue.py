@@ -1,7 +1,7 @@
 """Every metric by id, and what each family of metrics reads and needs.
 
-To add a metric: a view in the family's SQL, a line in its registry, a test. Raise `version` when a metric's SQL or
-defaults change; each value keeps it.
+To add a metric: a view in the family's SQL, a line in its registry, its words in `words/<family>.yaml`, a test. Raise
+`version` when a metric's SQL or defaults change; each value keeps it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from connector.metrics.registry import (
     leads,
     orders,
     pipeline,
+    quality,
     recycling,
     scores,
     stages,
@@ -30,7 +31,7 @@ CATALOGUE: Mapping[str, Metric] = {
     metric.id: metric
     for family in (
         winning, leads, recycling, activities, stages, pipeline, standing, bridge, forecast, bottleneck,
-        orders, contracts, customers
+        orders, contracts, customers, quality
     )
     for metric in family.METRICS
 }
@@ -41,7 +42,7 @@ METRICS: Mapping[str, Metric] = {**CATALOGUE, **{metric.id: metric for metric in
 
 RAW: Mapping[str, Raw] = {
     name: raw
-    for family in (leads, recycling, activities, forecast, orders, contracts, customers)
+    for family in (leads, recycling, activities, forecast, orders, contracts, customers, quality)
     for name, raw in family.RAW.items()
 }
 """What the families read of the ledger, by the name it has in their SQL."""
@@ -50,7 +51,7 @@ FIRST: Mapping[str, tuple[str, str]] = {
     "leads": ("lead", "created_at"),
     "activities": ("activity", "occurred_at"), "response": ("lead", "created_at"),
     "orders": ("order_history", "began_at"), "contracts": ("contract_history", "began_at"),
-    "customers": ("purchase", "bought_at"),
+    "customers": ("purchase", "bought_at"), "quality_moves": ("quality_moment", "began_at"),
 }
 """Where a family's history begins: the table and column of its SQL; of the others with the first visit of a deal."""
 
@@ -60,5 +61,6 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "recycling": ("leads",),
     "activities": ("leads",), "response": ("activities",), "touches": ("activities",),
     "customers": ("orders",),
+    "quality": ("pipeline", "forecast"), "quality_links": ("pipeline",), "quality_moves": ("pipeline", "stages"),
 }
 """The families whose tables a family's SQL uses, in the order in which they are declared."""

@@ -7,11 +7,13 @@ term of a longer window must add up over time: counts, amounts, shares and mean 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from operator import add, attrgetter, sub
 from typing import Any
 
 from connector.metrics.engine import Engine
@@ -24,6 +26,8 @@ Key = tuple[str, str, tuple[str, ...]]
 """Kind and key of a subject, and the words of the dimensions."""
 
 _ADDED = Group._fields[4:-2]  # low and high are of one piece only
+_sums, _piece = attrgetter(*_ADDED), attrgetter("period")
+_NONE = (0,) * len(_ADDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,13 @@ class Composition:
     def days(self) -> int:
         """How many days the period has."""
         return (self.period.end_on - self.period.start_on).days + 1
+
+    def days_before(self, steps: int) -> int:
+        """How many days the period so many before it has."""
+        calendar, found = Calendar(fiscal_year_start=self.period.start_on.month), self.period
+        for _ in range(steps):
+            found = calendar.holding(found.every, found.start_on - timedelta(days=1))
+        return (found.end_on - found.start_on).days + 1
 
 
 def combined(question: Question, terms: Composition) -> Numbers:
@@ -61,7 +72,7 @@ def questions(
         yield name, replace(
             question, metric=metric, options={**metric.default_options, **shared, **term.options},
             where={**question.where, **term.where},
-            periods=tuple(window(term.window, period, calendar) for period in question.periods),
+            periods=tuple(window(term.window, period, calendar, term.steps) for period in question.periods),
         )
 
 
@@ -85,17 +96,24 @@ def members(
             yield asked, question.metric.made_of[name], row
 
 
-def window(kind: Window, period: Period, calendar: Calendar) -> Period:
-    """A window of a period, under its name."""
+def window(kind: Window, period: Period, calendar: Calendar, steps: int = 1) -> Period:
+    """A window of a period; of periods before it the one so many steps back, under its own name."""
     if kind == "period" or period.every == "all":
         return period
     if kind == "before":
-        return calendar.at(period.every, period.start - 1)
-    end = period.end if kind == "year" else period.start
-    last = calendar.day_of(end - 1)
-    after = calendar.day_of(end)
+        for _ in range(steps):
+            period = calendar.at(period.every, period.start - 1)
+        return period
+    if kind == "year_earlier":
+        return _year_until(window("year", period, calendar).start, period.name, calendar)
+    return _year_until(period.end if kind == "year" else period.start, period.name, calendar)
+
+
+def _year_until(end: int, name: str, calendar: Calendar) -> Period:
+    """The 12 months that end at an instant, the first of a local day."""
+    last, after = calendar.day_of(end - 1), calendar.day_of(end)
     first = date(after.year - 1, after.month, min(after.day, 28) if after.month == 2 else after.day)
-    return Period(period.name, "year", first, last, calendar.start_of(first), end)
+    return Period(name, "year", first, last, calendar.start_of(first), end)
 
 
 def _folded(engine: Engine, question: Question) -> Iterator[tuple[int, tuple[Key, Group]]]:
@@ -111,18 +129,19 @@ def _folded(engine: Engine, question: Question) -> Iterator[tuple[int, tuple[Key
         Period("", "", wanted[0].start_on, wanted[0].end_on, start, end)
         for start, end in pairwise(bounds)
     )
-    asked = replace(question, periods=pieces)
-    of_piece: list[dict[Key, Group]] = [{} for _ in pieces]
-    for group in engine.groups(asked):
-        of_piece[group.period][group.kind, group.key, group.dimensions] = group
-    for place, one in enumerate(wanted):
-        added: dict[Key, Group] = {}
-        for piece, found in zip(pieces, of_piece, strict=True):
-            if one.start <= piece.start and piece.end <= one.end:
-                for key, group in found.items():
-                    added[key] = _sum(added[key], group) if key in added else group
-        yield from ((place, item) for item in added.items())
+    spans = [(place, bounds.index(one.start), bounds.index(one.end)) for place, one in enumerate(wanted)]
+    of_key: dict[Key, list[Group]] = {}
+    for group in engine.groups(replace(question, periods=pieces)):
+        of_key.setdefault((group.kind, group.key, group.dimensions), []).append(group)
+    for key, found in of_key.items():
+        found.sort(key=_piece)
+        upto = list(accumulate(map(_sums, found), _plus, initial=_NONE))  # of the first so many of them
+        at = [group.period for group in found]
+        for place, first, end in spans:
+            low, high = bisect_left(at, first), bisect_left(at, end)
+            if low < high:
+                yield place, (key, Group(place, *key, *map(sub, upto[high], upto[low])))
 
 
-def _sum(one: Group, other: Group) -> Group:
-    return one._replace(**{name: getattr(one, name) + getattr(other, name) for name in _ADDED})
+def _plus(one: Sequence[int], other: Sequence[int]) -> tuple[int, ...]:
+    return tuple(map(add, one, other))

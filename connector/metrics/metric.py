@@ -27,6 +27,10 @@ RECORD_DIMENSIONS: Mapping[str, Mapping[str, str]] = {
     "deal": {"reason": "record.lost_reason", "type": "record.type", "source": "record.source_name"},
     "lead": {"reason": "record.reason", "source": "record.source_name"},
     "activity": {"type": "record.type", "direction": "record.direction"},
+    "removed_deal": {
+        "reason": "record.lost_reason", "type": "record.type", "source": "record.source_name",
+        "removal": "record.removal",
+    },
     "sales_order": {}, "delivery_note": {}, "invoice": {}, "payment": {}, "contract": {}, "account": {},
 }
 """By the kind of record a metric counts: what its own columns split it by. Each is a table of that name in the engine,
@@ -41,15 +45,16 @@ DURATION: Mapping[str, tuple[str, ...] | int | None] = {
 }
 STOCK: Mapping[str, tuple[str, ...] | int | None] = {"credit": ("at_event", "current", "split")}  # no actor
 
-Window = Literal["period", "before", "year", "year_before"]
-"""The period itself, the one before it, the 12 months that end with it, the 12 months that end where it begins."""
+Window = Literal["period", "before", "year", "year_before", "year_earlier"]
+"""The period itself, one before it, the 12 months that end with it, the 12 months that end where it begins, the 12
+months before those that end with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
     """A metric that another one is made of: over which window, with which options beside those the two share, and on
     which side its members are told ('' is their own). `where`: only members with these words of a dimension; `when`:
-    only if the options of the metric made of it say so."""
+    only if the options of the metric made of it say so. `steps`: of the window before, how many periods before."""
 
     metric: str
     window: Window = "period"
@@ -57,6 +62,7 @@ class Term:
     side: Literal["numerator", "denominator", ""] = ""
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     when: Mapping[str, str] = field(default_factory=dict)
+    steps: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from connector import kpi
+from connector import attainment, kpi, workdays
 from connector.kpi import KpiDefinition
+from connector.metrics.catalogue import METRICS
 from connector.model import KpiValue, Subject
 from connector.period import Calendar
 from connector.store.snapshot import open_snapshot
@@ -105,6 +108,55 @@ def test_where_lower_is_better_it_is_what_the_value_is_below_twice_the_target(
     assert (value.value, value.target, value.attainment) == ("25.000000", f"{target}.000000", attained)
 
 
+@pytest.mark.parametrize(("how", "target", "attained"), [
+    ("difference", "20", "0.750000"), ("quotient", "20", "0.800000"), ("quotient", "50", "2.000000"),
+    ("met", "20", "0.000000"), ("met", "25", "1.000000"),
+])
+def test_where_lower_is_better_it_may_be_target_by_value_or_whether_it_is_met(
+    build: Build, how: str, target: str, attained: str
+) -> None:
+    """25 days: against 20 they are 20 / 25; the target is met from itself on down."""
+    ask = build(f"cycle_length,company,2025-01,{target}\n")
+    (value,) = ask("cycle_length", periods=["2025-01"], options={"attainment": how})
+    assert (value.attainment, (value.options or {})["attainment"]) == (attained, how)
+
+
+@pytest.mark.parametrize(("how", "target", "attained"), [
+    ("quotient", "8000", "0.625000"), ("met", "5000", "1.000000"), ("met", "5000.01", "0.000000"),
+])
+def test_where_higher_is_better_it_may_be_whether_it_is_met(
+    build: Build, how: str, target: str, attained: str
+) -> None:
+    """5 000 won."""
+    ask = build(f"won_value,company,2025-01,{target}\n")
+    (value,) = ask("won_value", periods=["2025-01"], options={"attainment": how})
+    assert (value.value, value.attainment) == ("5000.00", attained)
+
+
+def test_of_nothing_there_is_no_quotient() -> None:
+    """Target / value, where the value is 0."""
+    metric = METRICS["cycle_length"]
+    assert attainment.attained(metric, Fraction(0), Fraction(20), "quotient") is None
+    assert attainment.attained(metric, Fraction(0), Fraction(20), "met") == "1.000000"
+
+
+def test_an_attainment_that_a_metric_cannot_have_is_a_fault() -> None:
+    for metric, known in (("won_value", "quotient, met"), ("cycle_length", "difference, quotient, met")):
+        (fault,) = kpi.validate(KpiDefinition("one", metric, options={"attainment": "half"}))
+        assert fault == f"options.attainment: no 'half'; known: {known}"
+    (fault,) = kpi.validate(KpiDefinition("one", "coverage", options={"attainment": "met"}))
+    assert fault == "options: coverage has no option 'attainment'; known: credit"
+
+
+def test_two_sides_that_do_not_make_the_value_do_not_tell_it_more_exactly() -> None:
+    """dso of 150 000 / 450 000 x 30 days against 20: 10 / 20, and not a third of a day by 20; a mean in dong is told to
+    the last digit, 100 / 3."""
+    assert attainment.exact("10.000000", "150000.00", "450000.00") == 10
+    assert attainment.exact("33", "100", "3") == Fraction(100, 3)
+    assert attainment.exact("0.333333", "1", "3") == Fraction(1, 3)
+    assert attainment.exact("0.000000", "0", "0") == 0
+
+
 def test_a_ratio_is_divided_before_it_is_rounded(build: Build) -> None:
     """5 won of 6 closed against 0.3: 50 / 18 = 2.777778; the shown 0.833333 / 0.3 would be 2.777777."""
     (value,) = build("win_rate_count,company,2025-01,0.3\n")("win_rate_count", periods=["2025-01"])
@@ -143,6 +195,13 @@ def test_a_prorated_target_is_exact_until_it_is_shown(build: Build) -> None:
     """20 000 x 9 / 21 = 8 571.428…: 1 000 of it is 7 / 60 = 0.116667."""
     ask = build("won_value,binh@x.vn,2025-01,20000\n", people=STAFF, holidays=HOLIDAYS)
     assert told(ask("won_value", per="person", periods=["2025-01"]))["002"] == ("1000.00", "8571.43", "0.116667")
+
+
+def test_a_target_is_prorated_by_the_working_days_of_then(build: Build) -> None:
+    """With Saturdays worked January 2025 has 25 working days, of which Binh is employed on 10."""
+    six = json.dumps({"working_days": [*workdays.WORKED, "saturday"]})
+    ask = build("won_value,002,2025-01,20000\n", people=STAFF, holidays=HOLIDAYS, calendar=six)
+    assert told(ask("won_value", per="person", periods=["2025-01"]))["002"][1] == "8000.00"
 
 
 def test_a_change_of_team_is_no_joining(build: Build) -> None:

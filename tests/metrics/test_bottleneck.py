@@ -6,8 +6,11 @@ from fractions import Fraction
 
 import pytest
 
+from connector.metrics.catalogue import CATALOGUE
+from connector.metrics.composed import window
 from connector.metrics.question import Group
 from connector.metrics.registry.bottleneck import loss
+from connector.period import Calendar
 
 from .conftest import Ask
 from .test_forecast import combine, group
@@ -66,3 +69,53 @@ def test_the_chance_and_the_value_behind_a_stage(build: Build) -> None:
     assert won == {"new": ("2", "3"), "offer": ("2", "2")}
     value = {one.dimensions["stage"]: (one.value, one.left_out_amount) for one in ask("value_after_stage", **sales)}
     assert value == {"new": ("1000.00", 1), "offer": ("1000.00", 1)}
+
+
+# --- the queue of a stage --------------------------------------------------------------------------------------------
+
+
+def queue(entered: int, left: int) -> Group:
+    return group(share=entered * ONE, base_share=left * ONE)
+
+
+@pytest.mark.parametrize(("queues", "value"), [
+    ((queue(3, 1), queue(2, 1), queue(2, 1)), "4"), ((queue(3, 1), queue(1, 1), queue(2, 1)), "0"),
+    ((queue(1, 3), queue(2, 1), queue(2, 1)), "0"), ((queue(2, 1), queue(2, 1), queue(0, 0)), "0"),
+])
+def test_a_queue_grows_where_more_enter_than_leave_for_three_periods(queues: tuple[Group, ...], value: str) -> None:
+    now, before, earlier = queues
+    assert combine("queue_growth", now=now, before=before, earlier=earlier).value == value
+
+
+def test_a_growing_queue_is_counted_in_its_third_period(build: Build) -> None:
+    """Into offer came 1 in January, 2 in February, 2 in March; one of February left in March: 1 + 2 + 1.
+
+    1 was first seen in new: that is no entry (R4), but that it left is known, and new never grew."""
+    ask = build({name: {} for name in "12345"}, {
+        "1": [move("01-02", "new", origin="initial"), move("01-10", "offer")],
+        "2": [move("02-01", "offer"), move("03-05", "lost")], "3": [move("02-02", "offer")],
+        "4": [move("03-01", "offer")], "5": [move("03-02", "offer")],
+    })
+    grown = ask("queue_growth", where={"pipeline": "sales"})
+    found = {(one.dimensions["stage"], one.period): one.value for one in grown}
+    assert [found["offer", f"2025-0{month}"] for month in (1, 2, 3)] == ["0", "0", "4"]
+    assert {value for (stage, _), value in found.items() if stage == "new"} == {"0"}
+    ratio = {one.period: (one.value, one.numerator, one.denominator)
+             for one in ask("queue_ratio", where={"stage": "offer"})}
+    assert ratio["2025-03"] == ("2.000000", "2", "1")
+    assert ratio["2025-02"] == (None, "2", "0")
+    (new,) = ask("queue_ratio", where={"stage": "new"}, periods=["2025-01"])
+    assert (new.numerator, new.denominator) == ("0", "1")
+
+
+@pytest.mark.parametrize(("period", "first", "last"), [
+    ("2025-03", "2023-04-01", "2024-03-31"), ("2025-02", "2023-03-01", "2024-02-29"),
+    ("2025", "2024-01-01", "2024-12-31"),
+])
+def test_a_stage_is_compared_with_the_twelve_months_before_its_own(period: str, first: str, last: str) -> None:
+    """Not with those up to the period's beginning: of a month, eleven of these would be the same."""
+    assert {term.window for term in CATALOGUE["bottleneck_score"].made_of.values()} == {"year", "year_earlier"}
+    calendar = Calendar()
+    found = window("year_earlier", calendar.parse(period), calendar)
+    assert (found.start_on.isoformat(), found.end_on.isoformat()) == (first, last)
+    assert found.end == window("year", calendar.parse(period), calendar).start

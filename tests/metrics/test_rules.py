@@ -27,12 +27,17 @@ Build = Callable[..., Ask]
 @pytest.fixture
 def build(tmp_path: Path) -> Build:
     """build(deals={id: fields}, moves={id: [(day, stage, …)]}, **rows of other entities) -> ask."""
+    return building(f"sqlite:///{tmp_path / 'store.db'}")
+
+
+def building(url: str) -> Build:
+    """The same for an empty store of either kind."""
 
     def make(
         deals: dict[str, dict[str, Any]], moves: dict[str, list[dict[str, Any]]], *,
         files: dict[str, str] | None = None, **others: list[dict[str, Any]],
     ) -> Ask:
-        store = Filled(f"sqlite:///{tmp_path / 'store.db'}")
+        store = Filled(url)
         named = [{"id": name, "name": name} for name in ("sales", "renewal")]
         store.put("pipeline", others.pop("pipeline", named))
         store.put("stage", stage_rows(STAGES))

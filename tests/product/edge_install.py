@@ -62,6 +62,10 @@ kpis:
   - {{id: open_count, metric: open_pipeline, every: day, options: {{measure: count}}}}
   - {{id: open_of_pipeline, metric: open_pipeline, every: day, per: pipeline, options: {{measure: count}}}}
   - {{id: leads_of_day, metric: lead_volume, every: day}}
+  - {{id: no_amount, metric: quality_amount_missing, per: owner}}
+  - {{id: no_reason, metric: quality_share, options: {{check: reason_missing}}}}
+  - {{id: moved_back, metric: quality_moved_back, every: all, options: {{measure: value}}}}
+  - {{id: removed, metric: quality_removed, every: all, per: owner, options: {{measure: value}}}}
 """
 
 PEOPLE = """\

@@ -222,6 +222,37 @@ def test_an_open_deal_cites_the_move_into_the_stage_held_and_its_probability(app
     assert (member["amount"], member["own"]["probability"]) == ("2100.00", "0.300000")
 
 
+def test_a_probability_of_our_own_history_is_of_no_row(app: App) -> None:
+    """3 of the 6 deals that entered hearing are won: 7 000 x 0.5; what somebody set for the stage is not cited."""
+    found = app.explain("weighted", period="2025-03", options={"probability": "empirical"}).value
+    (member,) = found["members"]
+    assert [row["role"] for row in member["rows"]] == ["deal", "held"]
+    assert (member["amount"], member["own"]["probability"]) == ("3500.00", "0.500000")
+
+
+def test_a_deal_that_was_removed_cites_its_own_last_row(app: App) -> None:
+    """Q9 E: D08 was deleted on 18 January, D09 merged into D01; both were A's, worth 6 000 and 10 000."""
+    found = app.explain("removed", subject="crm:A", period="all").value
+    assert found["value"] == "16000.00"
+    assert sorted((one["id"], one["amount"]) for one in found["members"]) == [("D08", "6000.00"), ("D09", "10000.00")]
+    for member in found["members"]:
+        (row,) = member["rows"]
+        assert (row["role"], row["entity"]) == ("deal", "deal")
+        assert cells(landed(app, row["page"]), row) == DEALS[member["id"]]
+        assert app.page(str(row["page"]), row["record_index"]).value["record"]["deal_id"] == member["id"]
+
+
+def test_a_move_back_is_cited_first_and_a_missing_amount_by_the_deal_s_own_row(app: App) -> None:
+    """Q4 E: D03 went from proposal back to hearing on 12 January. Q1 E: D07, won by B in February, has none."""
+    (member,) = app.explain("moved_back", period="all").value["members"]
+    assert [(row["role"], row["record_key"]) for row in member["rows"]] == [
+        ("left", "D03-4"), ("entered", "D03-3"), ("deal", "D03"),
+    ]
+    (member,) = app.explain("no_amount", subject="crm:B", period="2025-02").value["members"]
+    assert [(row["role"], row["record_key"]) for row in member["rows"]] == [("deal", "D07"), ("won", "D07-3")]
+    assert cells(landed(app, member["page"]), member["rows"][0]) == DEALS["D07"]
+
+
 # --- the formula -----------------------------------------------------------------------------------------------------
 
 

@@ -172,6 +172,17 @@ def test_another_fiscal_year_is_no_change_of_the_past_and_no_crash(make_books: M
     assert books.close("2026-03")["state"] in {"open", "closed"}
 
 
+def test_weeks_that_begin_on_another_day_are_no_change_of_the_past(make_books: Make) -> None:
+    """Won on Sunday 25 January, in 2026-W04; of weeks that begin on Sundays that is in the next one."""
+    books = make_books(kpis="  - {id: w, metric: won_value, per: person, every: week}\n")
+    books.edit("1,3,2026-01-20T", "1,3,2026-01-25T", "export/history.csv")
+    books.close("2026-W04")
+    books.edit("1000.50", "1200.50")
+    assert [one["value"] for one in books.adjustments("w")] == ["200.00"]
+    books.configured("timezone: Asia/Ho_Chi_Minh", "timezone: Asia/Ho_Chi_Minh\nweek_start: sunday")
+    assert [one["value"] for one in books.adjustments("w")] == ["200.00"]
+
+
 @pytest.mark.parametrize(("old", "new"), [("NV001", "EMP001"), ("NV001,an@example.vn,An\n", "")])
 def test_credit_does_not_move_because_the_people_file_does(books: Books, old: str, new: str) -> None:
     """What An was closed with stays An's, whatever he is called now, so nobody else is given it as well."""

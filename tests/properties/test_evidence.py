@@ -102,18 +102,25 @@ def check_moves(name: str, member: Member, moves: dict[str, Any]) -> None:
         entered = moves["entered"]
         assert (entered["occurred_at"], entered["to_pipeline"], entered["to_stage"]) == (at, *stage)
         assert name != "stage_to_won" or ("won" in moves) == (member.side == "numerator")
-    elif name in {"stage_skips", "stage_regress_rate"}:
+    elif name == "queue_ratio":
+        assert moves["entered" if member.side == "numerator" else "left"]["occurred_at"] == at
+        assert (moves["entered"]["to_pipeline"], moves["entered"]["to_stage"]) == stage
+    elif name in {"stage_skips", "stage_regress_rate", "quality_moved_back", "quality_stage_skipped"}:
         assert moves["left"]["occurred_at"] == at
         assert (moves["entered"]["to_pipeline"], moves["entered"]["to_stage"]) == stage
+    elif name == "quality_duplicate":
+        assert not moves
+    elif name == "quality_history_gap":
+        assert moves["held"]["occurred_at"] == at
     elif family == "bottleneck" or name in {"win_rate_cohort", "km_time_to_decision"}:  # by their beginning
         assert member.side != "numerator" or "won" in moves
     elif family in {"bridge", "chances"}:
         assert moves.keys() == (set() if name == "pipeline_created" else {"held"})
     elif family in {"winning", "touches"} or moves.keys() & {"won", "lost"}:
         (ending,) = moves.values()
-        assert ending["occurred_at"] == at
+        assert ending["occurred_at"] == at or (name == "quality_history_missing" and ending["origin"] == "initial")
         assert name == "loss_stage" or (ending["to_pipeline"], ending["to_stage"]) == stage
-    elif family in {"pipeline", "forecast", "standing", "slipping"}:
+    elif family in {"pipeline", "forecast", "standing", "slipping", "quality", "quality_links"}:
         held = moves["held"]
         assert held["occurred_at"] <= at or held["origin"] == "initial"
         assert (held["to_pipeline"], held["to_stage"]) == stage
@@ -165,7 +172,7 @@ def test_each_member_is_found_again_in_the_ledger(world: World, taken: list[Page
 
 
 @pytest.mark.long
-@SEARCH
+@settings(SEARCH, max_examples=60)
 @given(priced(), st.lists(STEPS, max_size=8))
 def test_each_member_is_found_again_at_length(world: World, taken: list[Page], steps: list[Step]) -> None:
     explains(world, taken, steps)

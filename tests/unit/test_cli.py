@@ -101,7 +101,8 @@ def kpi(value: str | None, unit: str = "money", currency: str | None = "USD", **
         "kpi": "won_value", "metric": "won_value", "subject": {"kind": "person", "key": "NV001", "name": "An"},
         "dimensions": {}, "period": "2026-01", "value": value, "unit": unit, "currency": currency, "status": "open",
         "as_of": "2026-01-31T17:00:00.123456Z", "left_out": {"amount": "0", "rate": "0", "duration": "0"},
-        "options": {}, "target": None, "attainment": None, **other,
+        "options": {}, "target": None, "attainment": None, "numerator": None, "denominator": None, "open_share": None,
+        **other,
     }
 
 
@@ -114,7 +115,7 @@ def kpi(value: str | None, unit: str = "money", currency: str | None = "USD", **
         (kpi("0.333333", "0..1", None), "33.3 %"),
         (kpi("12.500000", "days", None), "12.5"),
         (kpi("7", "deals", None), "7"),
-        (kpi(None), "–"),
+        (kpi(None), "no data"),
     ],
 )
 def test_a_number_is_written_as_people_write_it(value: dict[str, object], said: str) -> None:
@@ -125,7 +126,8 @@ def test_a_kpi_table_says_what_was_left_out_and_withheld(capsys: pytest.CaptureF
     left_out = {"amount": "2", "rate": "1", "duration": "0"}
     kpis.tables(console(), [kpi("5.00", left_out=left_out, options={"credit": "split"})])
     said = " ".join(capsys.readouterr().out.split())
-    assert said.startswith("won_value · 2026-01 · USD · credit split, as of 2026-01-31 17:00:00Z")
+    title = "Value of the deals won · won_value · 2026-01 · USD · credit split, as of 2026-01-31 17:00:00Z"
+    assert said.startswith(title)
     assert "An 5.00 2 without amount left out, 1 without exchange rate left out" in said
 
 
@@ -133,6 +135,65 @@ def test_a_weighted_pipeline_may_lack_a_rate_or_a_probability(capsys: pytest.Cap
     left_out = {"amount": "0", "rate": "3", "duration": "0"}
     kpis.tables(console(), [kpi("5.00", metric="weighted_pipeline", left_out=left_out)])
     assert "3 without rate or probability left out" in " ".join(capsys.readouterr().out.split())
+
+
+def shown(capsys: pytest.CaptureFixture[str], *values: dict[str, object]) -> list[str]:
+    """The lines of the table, each with single blanks."""
+    kpis.tables(console(), list(values))
+    return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines() if line.strip(" ─")]
+
+
+def rate(value: str | None, top: str, bottom: str, **other: object) -> dict[str, object]:
+    return kpi(value, "0..1", None, metric="win_rate_count", numerator=top, denominator=bottom, **other)
+
+
+def test_a_share_has_its_counts_beside_it_and_of_nothing_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    """R16: 2 of 3, and no 0 % of nothing."""
+    lines = shown(capsys, rate("0.666667", "2", "3"), rate(None, "0", "0", subject={"kind": "person", "name": "Binh"}))
+    assert lines[0].startswith("Win rate by number · won_value · 2026-01 · percent, as of")
+    assert lines[1:] == ["person value counted", "An 66.7 % 2 of 3", "Binh no data 0 of 0"]
+
+
+def test_no_data_stands_to_the_right_like_a_number(capsys: pytest.CaptureFixture[str]) -> None:
+    kpis.tables(console(), [rate("0.666667", "2", "3"), rate(None, "0", "0")])
+    some, none = capsys.readouterr().out.splitlines()[4:6]
+    assert some.index("%") == none.index("data") + 3
+    assert len(some.rstrip()) == len(none.rstrip())
+
+
+def test_a_mean_says_of_what_and_a_length_of_how_many(capsys: pytest.CaptureFixture[str]) -> None:
+    mean = kpi("8666.67", metric="average_deal_value", numerator="26000.00", denominator="3")
+    length = kpi("30.937500", "days", None, metric="cycle_length", numerator="123.750000", denominator="4")
+    assert shown(capsys, mean)[-1] == "An 8,666.67 26,000.00 / 3"
+    assert shown(capsys, length)[-1] == "An 30.9 4"
+
+
+def test_half_that_is_not_reached_is_no_missing_data(capsys: pytest.CaptureFixture[str]) -> None:
+    """R11: of eight deals most are open; of none there is no data."""
+    waiting = kpi(None, "days", None, metric="km_time_to_decision", denominator="8", open_share="0.750000")
+    nobody = kpi(None, "days", None, metric="km_time_to_decision", denominator="0")
+    assert shown(capsys, waiting)[-1] == "An not reached 8"
+    assert shown(capsys, nobody)[-1] == "An no data 0"
+
+
+def test_a_young_cohort_says_how_much_of_it_is_open(capsys: pytest.CaptureFixture[str]) -> None:
+    young = rate("0.400000", "2", "5", open_share="0.600000")
+    assert shown(capsys, young)[-1] == "An 40.0 % 2 of 5 60.0 % still open"
+
+
+def test_the_steps_of_a_bridge_stand_as_they_are_read(capsys: pytest.CaptureFixture[str]) -> None:
+    """From the opening to the closing, not by the alphabet."""
+    steps = [
+        kpi("1.00", metric="pipeline_bridge", dimensions={"step": step}) for step in ("closing", "created", "opening")
+    ]
+    assert [line.split()[1] for line in shown(capsys, *steps)[2:]] == ["opening", "created", "closing"]
+
+
+def test_a_part_without_a_word_is_none_and_money_a_day_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    lost = kpi("1", "deals", None, metric="lost_reasons", dimensions={"reason": ""})
+    speed = kpi("2777.78", "money per day", metric="sales_velocity_open")
+    assert shown(capsys, lost)[-1] == "An none 1"
+    assert "· USD a day, as of" in shown(capsys, speed)[0]
 
 
 def test_a_small_landing_is_not_nothing() -> None:

@@ -498,13 +498,21 @@ NEW_YEAR = frozenset({date(2026, 1, 1), date(2026, 1, 2)})
     ],
 )
 def test_a_working_day_is_no_saturday_sunday_or_holiday(number: int, period: str, day: date) -> None:
-    assert workdays.begins(number, VIETNAM.parse(period), VIETNAM, NEW_YEAR) == VIETNAM.start_of(day)
+    off = workdays.DaysOff(NEW_YEAR)
+    assert workdays.begins(number, VIETNAM.parse(period), VIETNAM, off) == VIETNAM.start_of(day)
+
+
+def test_a_saturday_may_be_worked() -> None:
+    """1 March 2026 is a Sunday: the fifth working day is Friday the 6th, the sixth the Saturday after it."""
+    off = workdays.DaysOff(NEW_YEAR, (*workdays.WORKED, "saturday"))
+    begins = [workdays.begins(number, VIETNAM.parse("2026-02"), VIETNAM, off) for number in (5, 6, 7)]
+    assert begins == [VIETNAM.start_of(date(2026, 3, day)) for day in (6, 7, 9)]
 
 
 def test_what_is_due_goes_on_after_the_last_close_or_begins_with_the_last_period() -> None:
     def due(moment: datetime, after: str | None) -> list[str]:
         ends = None if after is None else VIETNAM.parse(after).end
-        return [one.name for one in workdays.due(5, "month", VIETNAM, (), micros(moment), ends)]
+        return [one.name for one in workdays.due(5, "month", VIETNAM, workdays.DaysOff(), micros(moment), ends)]
 
     fifth = datetime(2026, 3, 5, 17, tzinfo=UTC)  # midnight of Friday 6 March in Vietnam
     assert due(fifth, None) == ["2026-02"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from connector import config
+from connector import config, workdays
 from connector.config import schema as config_schema
 from connector.config.adapters import load_adapter, mapping_path, shipped
 from connector.config.keys import (
@@ -27,7 +27,7 @@ from connector.config.keys import (
 )
 from connector.errors import ConfigError
 from connector.kpi import PER
-from connector.period import EVERY
+from connector.period import EVERY, Calendar
 from connector.ports import Destination, Source
 
 ROOT = Path(__file__).parents[2]
@@ -109,6 +109,7 @@ def test_a_good_config_has_its_defaults(folder):
     loaded = load(folder, GOOD)
     crm = loaded.sources["crm"]
     assert (loaded.zone.key, loaded.currency, loaded.fiscal_year_start) == ("Asia/Ho_Chi_Minh", "VND", 1)
+    assert (loaded.calendar, loaded.working_days) == (Calendar(loaded.zone), workdays.WORKED)
     assert loaded.store == f"sqlite:///{folder}/connector.db"
     assert (loaded.guard_shrink, loaded.guard_shift) == (0.2, 0.05)
     assert (crm.budget, crm.overlap) == (0.8, timedelta(minutes=15))
@@ -128,7 +129,9 @@ destinations:
   hr: {adapter: "own.crm:Writer", token: x, schedule: every 1d, periods: closed, on_unanswered: resend, columns: [b]}
 store: postgresql://me:p%40ss@db/x
 fiscal_year_start: 4
-week_start: monday
+fiscal_year_named: starts
+week_start: sunday
+working_days: [monday, tuesday, wednesday, thursday, friday, saturday]
 people: people.csv
 targets: {file: targets.csv, decimal: ","}
 fx: {file: fx.csv, decimal: ","}
@@ -147,6 +150,8 @@ holidays: holidays.csv
     assert (loaded.targets, loaded.targets_decimal) == (folder / "targets.csv", ",")
     assert (loaded.holidays, loaded.close) == (folder / "holidays.csv", {"month": 5, "quarter": 8})
     assert (loaded.guard_shrink, loaded.fiscal_year_start) == (0.05, 4)
+    assert loaded.calendar == Calendar(loaded.zone, 4, "sunday", "starts")
+    assert loaded.working_days == (*workdays.WORKED, "saturday")
 
 
 def test_all_faults_are_said_at_once_in_the_order_of_the_file(folder):
@@ -190,7 +195,7 @@ def test_unknown_keys_list_the_known_ones_and_the_nearest(folder):
     known += ", token, windows"
     assert f"7: sources.crm.tokn: unknown key, expected one of: {known}; did you mean token?" in found
     assert "4: sources.crm.token: is missing, expected text" in found
-    assert found[-1].endswith("targets, timezone, week_start; did you mean destinations?")
+    assert found[-1].endswith("targets, timezone, week_start, working_days; did you mean destinations?")
     assert "scorecards" in found[-1]
 
 

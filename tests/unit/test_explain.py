@@ -146,6 +146,11 @@ def test_a_formula_without_number_says_why(value: Any, said: str) -> None:
     assert formula.in_numbers(value, []).startswith(said)
 
 
+def test_days_of_sales_are_no_quotient_of_their_two_sides() -> None:
+    value = kpi_value(metric="dso", value="10.000000", numerator="150000.00", denominator="450000.00", currency=None)
+    assert formula.in_numbers(value, []) == "150000.00 owed, 450000.00 invoiced = 10.000000"
+
+
 def test_one_duration_is_every_quantile() -> None:
     """Rank 1 + (1 - 1) p = 1 (R17)."""
     one = [Member("denominator", "deal", "crm", "1", duration=3 * DAY)]

@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.model import micros
-from connector.period import EVERY, Calendar
+from connector.period import EVERY, FISCAL_NAMES, WEEK_STARTS, Calendar
 
 HANOI = Calendar(ZoneInfo("Asia/Ho_Chi_Minh"))
 APRIL = Calendar(ZoneInfo("Asia/Ho_Chi_Minh"), fiscal_year_start=4)
+STARTS = Calendar(ZoneInfo("Asia/Ho_Chi_Minh"), fiscal_year_start=4, fiscal_year_named="starts")
+SUNDAY, SATURDAY = (Calendar(ZoneInfo("Asia/Ho_Chi_Minh"), week_start=day) for day in ("sunday", "saturday"))
 ZONES = ["UTC", "Asia/Ho_Chi_Minh", "America/Sao_Paulo", "America/New_York", "Pacific/Apia", "Africa/Cairo"]
 
 
@@ -33,6 +35,11 @@ def at(text: str) -> int:
         (APRIL, "FY2027", "2026-04-01", "2027-03-31"),
         (APRIL, "FY2027-Q3", "2026-10-01", "2026-12-31"),
         (APRIL, "FY2025-Q4", "2025-01-01", "2025-03-31"),
+        (STARTS, "FY2026", "2026-04-01", "2027-03-31"),
+        (STARTS, "FY2026-Q4", "2027-01-01", "2027-03-31"),
+        (SUNDAY, "2026-W41", "2026-10-04", "2026-10-10"),
+        (SUNDAY, "2026-W01", "2025-12-28", "2026-01-03"),
+        (SATURDAY, "2026-W41", "2026-10-03", "2026-10-09"),
     ],
 )
 def test_a_name_says_its_days(calendar: Calendar, name: str, first: str, last: str) -> None:
@@ -51,6 +58,20 @@ def test_fiscal_years_are_named_after_the_year_they_end_in() -> None:
     """R3: with a start in April, 2025-02 lies in FY2025 Q4."""
     assert APRIL.at("quarter", at("2025-02-10T00:00:00+00:00")).name == "FY2025-Q4"
     assert APRIL.at("year", at("2025-04-10T00:00:00+00:00")).name == "FY2026"
+
+
+def test_a_calendar_of_then_is_told_by_its_rules() -> None:
+    """What was not told yet is as it is now."""
+    assert STARTS.told(SUNDAY.rules) == SUNDAY
+    assert SUNDAY.told({"fiscal_year_start": 4, "timezone": "UTC"}) == Calendar(SUNDAY.zone, 4, "sunday")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("fiscal_year_start", 13), ("week_start", "friday"), ("fiscal_year_named", "middle")],
+)
+def test_a_rule_that_there_is_none_of_is_a_fault(key: str, value: object) -> None:
+    with pytest.raises(ValueError, match=f"{key}: expected"):
+        HANOI.told({key: value})
 
 
 @pytest.mark.parametrize(
@@ -86,19 +107,23 @@ def test_periods_lists_those_that_hold_any_instant_of_the_range() -> None:
 instants = st.datetimes(datetime(1971, 1, 1), datetime(2090, 1, 1)).map(lambda when: micros(when.replace(tzinfo=UTC)))  # noqa: DTZ001
 
 
-@given(instants, st.sampled_from(EVERY), st.sampled_from(ZONES), st.integers(1, 12))
+calendars = st.builds(
+    Calendar, st.sampled_from(ZONES).map(ZoneInfo), st.integers(1, 12), st.sampled_from(sorted(WEEK_STARTS)),
+    st.sampled_from(FISCAL_NAMES),
+)
+
+
+@given(instants, st.sampled_from(EVERY), calendars)
 def test_every_instant_is_in_exactly_the_period_whose_name_is_read_back(
-    instant: int, every: str, zone: str, fiscal: int
+    instant: int, every: str, calendar: Calendar
 ) -> None:
-    calendar = Calendar(ZoneInfo(zone), fiscal)
     period = calendar.at(every, instant)
     assert period.start <= instant < period.end
     assert calendar.parse(period.name) == period
 
 
-@given(instants, st.sampled_from(EVERY[:-1]), st.sampled_from(ZONES), st.integers(1, 12))
-def test_periods_follow_one_another_without_gap_or_overlap(instant: int, every: str, zone: str, fiscal: int) -> None:
-    calendar = Calendar(ZoneInfo(zone), fiscal)
+@given(instants, st.sampled_from(EVERY[:-1]), calendars)
+def test_periods_follow_one_another_without_gap_or_overlap(instant: int, every: str, calendar: Calendar) -> None:
     period = calendar.at(every, instant)
     after = calendar.holding(every, period.end_on + timedelta(days=1))
     assert (after.start, after.start_on) == (period.end, period.end_on + timedelta(days=1))

@@ -6,8 +6,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from connector.exact import money_text
-from connector.metrics.metric import Metric, Term
-from connector.metrics.value import Numbers, wilson
+from connector.metrics.metric import CREDIT, Metric, Term
+from connector.metrics.value import Numbers, count_text, wilson
 from connector.model import RATIO_SCALE
 
 if TYPE_CHECKING:
@@ -41,6 +41,14 @@ def _score(terms: Composition) -> Numbers:
     return Numbers(money_text(lost.numerator, terms.currency, lost.denominator))
 
 
+def _growth(terms: Composition) -> Numbers:
+    """By how many deals a queue grew in the period and the two before it, if it grew in each of them."""
+    if terms.period.every == "all":
+        return Numbers(None)
+    grown = [group.share - group.base_share for group in terms.terms.values()]
+    return Numbers(count_text(sum(grown) if min(grown) > 0 else 0))
+
+
 METRICS = (
     Metric(
         "won_after_stage", "0..1", "R", "first reached (cohort)", "", None, "R5 R7 R11 R16", "bottleneck",
@@ -57,15 +65,27 @@ METRICS = (
     Metric(
         "bottleneck_score", "money", "V", "12 months", "", None, "R5 R11 R13 R16", "bottleneck",
         "What a stage cost in the 12 months up to the period's end because fewer deals got past it than in the 12"
-        " months before: deals that reached it × the fall of its conversion × the chance to win behind it × the"
+        " months before these: deals that reached it × the fall of its conversion × the chance to win behind it × the"
         " average won value. Stages can be ranked by it. Only where it is evident: 30 deals at least, and a conversion"
         " that is surely (95 %) below that of before.",
         "deals × (conversion before - conversion) × share won behind the stage × average won value",
         _OWNED, money=True, always_by=("stage",), open_stages=True, lower_is_better=True,
         made_of={
-            "now": Term("stage_conversion", "year"), "before": Term("stage_conversion", "year_before"),
+            "now": Term("stage_conversion", "year"), "before": Term("stage_conversion", "year_earlier"),
             "behind": Term("won_after_stage", "year"), "value": Term("value_after_stage", "year"),
         },
-        combine=_score,
+        combine=_score, version=2,
+    ),
+    Metric(
+        "queue_growth", "visits", "C", "entered_at / left_at", "", "0", "R5 R6 R10", "bottleneck",
+        "Where a queue builds up: more deals entered the stage than left it, in the period and in each of the two"
+        " before it. By how many, in the three together; 0 where that is not so.",
+        "entries into the stage - departures from it, in three periods",
+        CREDIT, always_by=("stage",), open_stages=True, lower_is_better=True,
+        made_of={
+            "now": Term("queue_ratio"), "before": Term("queue_ratio", "before"),
+            "earlier": Term("queue_ratio", "before", steps=2),
+        },
+        combine=_growth,
     ),
 )

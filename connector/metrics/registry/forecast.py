@@ -40,6 +40,27 @@ def _covered(terms: Composition) -> Numbers:
     return Numbers(decimal_text(ratio.numerator, ratio.denominator, PLACES), top, bottom)
 
 
+def _judged(terms: Composition, top: int) -> Numbers:
+    """top / what was won, both stored money; no data of a period that is not over, or in which nothing was won."""
+    won = terms.terms["actual"].amount
+    if won <= 0 or terms.as_of < terms.period.end - 1:
+        return Numbers(None)
+    return Numbers(
+        decimal_text(top, won, PLACES), money_text(top, terms.currency), money_text(won, terms.currency)
+    )
+
+
+def _accuracy(terms: Composition) -> Numbers:
+    """1 - |actual - forecast| / actual."""
+    won, forecast = terms.terms["actual"].amount, terms.terms["forecast"].amount
+    return _judged(terms, won - abs(won - forecast))
+
+
+def _bias(terms: Composition) -> Numbers:
+    """(forecast - actual) / actual."""
+    return _judged(terms, terms.terms["forecast"].amount - terms.terms["actual"].amount)
+
+
 def _velocity(count: int, terms: Composition) -> Numbers:
     """Deals x win rate x average won value / mean won cycle: money a day."""
     rate, value, cycle = (terms.terms[name] for name in ("rate", "value", "cycle"))
@@ -68,6 +89,10 @@ def _in(window: Window) -> dict[str, Term]:
 
 
 _OWNED = {"credit": ("at_event", "current")}  # what deals open and deals closed both have
+_MADE = {"forecast": ("commit", "best", "pipeline", "weighted"), "lead": None}  # which forecast, and when it was made
+_JUDGED: dict[str, Term] = {
+    "forecast": Term("forecast_at_start", side="numerator"), "actual": Term("won_value", side="denominator"),
+}
 
 METRICS = (
     Metric(
@@ -137,6 +162,28 @@ METRICS = (
         " is not created yet is not in it; deals older than any that was ever decided are left out and counted.",
         "sum of amount × chance to be won in the period of the open deals",
         STOCK, money=True, placed_by="counted_at",
+    ),
+    Metric(
+        "forecast_at_start", "money", "V", "expected_close in P", "o", "0", "R10 R12 R13 R14", "forecast",
+        "What was forecast for the period before it began: the deals that were open then and expected to close in it,"
+        " with the category, amount and owner they had then, by their field history. `forecast: best` adds the"
+        " categories best case and most likely to commit, pipeline all but omitted ones; weighted takes amount ×"
+        " probability of these. `lead: 30` takes the forecast of 30 days before the start.",
+        "sum of the amounts of the deals forecast for the period before it began",
+        {**STOCK, **_MADE}, money=True, placed_by="counted_at",
+    ),
+    Metric(
+        "forecast_accuracy", "0..1", "R", "P", "", None, "R12 R13 R14 R16", "forecast",
+        "How near the forecast (forecast_at_start) came to what was won in the period: 1 is exact; too much is as wrong"
+        " as too little, and a forecast of more than twice what was won is below 0. Only of periods that are over.",
+        "(won value - its distance from the forecast) / won value",
+        {**_OWNED, **_MADE}, money=True, made_of=_JUDGED, combine=_accuracy,
+    ),
+    Metric(
+        "forecast_bias", "ratio", "R", "P", "", None, "R12 R13 R14 R16", "forecast",
+        "Which way the forecast (forecast_at_start) was wrong: below 0 less was forecast than won, above it more.",
+        "(forecast - won value) / won value",
+        {**_OWNED, **_MADE}, money=True, made_of=_JUDGED, combine=_bias,
     ),
     Metric(
         "expected_close_bias", "days", "D", "close", "", None, "R4 R17", "forecast",

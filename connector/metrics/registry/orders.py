@@ -36,15 +36,40 @@ _STEP = {name: words for name, words in DURATION.items() if name != "credit"}
 _VARIANT = {"variant": ("complete", "first")}
 
 
+_BACK = 12  # periods that what is owed is followed back through
+_EARLIER = {
+    f"invoiced_{steps}": Term("invoiced_value", "before", side="denominator", when={"method": "countback"}, steps=steps)
+    for steps in range(1, _BACK)
+}
+
+
 def dso(terms: Composition) -> Numbers:
-    """Receivables at the end / invoiced sales x days; of a running period the days so far."""
+    """Receivables at the end / invoiced sales x days, or counted back; of a running period the days so far."""
     owed, sold = terms.terms["receivables"].amount, terms.terms["invoiced"].amount
     top, bottom = money_text(owed, terms.currency), money_text(sold, terms.currency)
-    if sold <= 0 or terms.period.every == "all":
+    if terms.period.every == "all":
         return Numbers(None, top, bottom)
     is_over = terms.as_of >= terms.period.end - 1
     days = Fraction(terms.days) if is_over else Fraction(terms.as_of + 1 - terms.period.start, _DAY)
-    return Numbers(decimal_text(*(Fraction(owed, sold) * days).as_integer_ratio(), PLACES), top, bottom)
+    if terms.options.get("method") == "countback":
+        found = _counted_back(terms, owed, days)
+    else:
+        found = Fraction(owed, sold) * days if sold > 0 else None
+    return Numbers(None if found is None else decimal_text(*found.as_integer_ratio(), PLACES), top, bottom)
+
+
+def _counted_back(terms: Composition, owed: int, days: Fraction) -> Fraction | None:
+    """The days in which what is owed was sold, if it is the latest that is: those of whole periods, the last one first,
+    and of the one that covers the rest its part. None where twelve periods do not cover it."""
+    passed = Fraction(0)
+    for steps, name in enumerate(("invoiced", *_EARLIER)):
+        sold = terms.terms[name].amount
+        of_period = Fraction(terms.days_before(steps)) if steps else days
+        if owed <= max(sold, 0):
+            return passed + of_period * max(owed, 0) / sold if sold > 0 else passed
+        passed += of_period
+        owed -= max(sold, 0)
+    return None
 
 
 METRICS = (
@@ -129,12 +154,15 @@ METRICS = (
     ),
     Metric(
         "dso", "days", "R", "end of P", "", None, "R13", "orders",
-        "Days sales outstanding: how many days of invoiced sales customers still owe at the period's end.",
+        "Days sales outstanding: how many days of invoiced sales customers still owe at the period's end. For seasonal"
+        " sales `method: countback`: what is owed is the latest that was sold, so its days are counted back through"
+        " this period and up to eleven before it.",
         "receivables at the end / invoiced sales of the period × days of the period",
-        record="invoice", entity="invoice", money=True, is_staged=False, lower_is_better=True,
+        {"method": ("simple", "countback")}, record="invoice", entity="invoice", money=True, is_staged=False,
+        lower_is_better=True,
         made_of={
             "receivables": Term("receivables", side="numerator"),
-            "invoiced": Term("invoiced_value", side="denominator"),
+            "invoiced": Term("invoiced_value", side="denominator"), **_EARLIER,
         },
         combine=dso,
     ),

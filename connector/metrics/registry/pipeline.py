@@ -20,8 +20,11 @@ METRICS = (
     ),
     Metric(
         "weighted_pipeline", "money", "S", "end of P", "o", "0", "R13 R14", "pipeline",
-        "Open value x probability, the deal's own or else its stage's.",
+        "Open value x probability, the deal's own or else its stage's. `probability: empirical` takes what the stage"
+        " has brought: of the deals that first entered it in the 12 months up to the period's end, the share won by"
+        " then (stage_to_won as it stood; `base: settled` without those still open). What people set is usually too"
+        " high: compare both. A deal in a stage that nobody entered in that time is left out and counted.",
         "sum of amount × probability of the deals open at the end of the period",
-        STOCK, money=True, open_stages=True,
+        {**STOCK, "probability": ("own", "empirical"), "base": ("all", "settled")}, money=True, open_stages=True,
     ),
 )

@@ -65,4 +65,11 @@ METRICS = (
         "deals that were moved back / deals that moved to another open stage",
         _MOVER, entity="stage_transition", distinct=True, lower_is_better=True,
     ),
+    Metric(
+        "queue_ratio", "ratio", "R", "entered_at / left_at", "", None, "R5 R6 R10 R16", "stages",
+        "Entries into an open stage / departures from it, each in the period in which it happened. Above 1 the queue in"
+        " it grows.",
+        "entries into the stage / departures from it",
+        CREDIT, entity="stage_transition", always_by=("stage",), open_stages=True, lower_is_better=True,
+    ),
 )

@@ -38,23 +38,29 @@ CREATE MACRO category_of(told) AS CASE regexp_replace(lower(told), '[^a-z]', '',
     WHEN 'best' THEN 'best' WHEN 'bestcase' THEN 'best' WHEN 'mostlikely' THEN 'best'
     ELSE 'pipeline' END;
 
--- Open deals by the period in which they were expected to close, as they stood at its last instant, or at the as-of
--- moment where that comes first. `counted_at` is the expected day.
+-- When a period is looked at: at its last instant (or at the as-of moment where that comes first), and before its start,
+-- by so many days as `lead` says.
+CREATE VIEW look AS
+SELECT period, 'end' AS side, coalesce(instant, getvariable('as_of')) AS looked_at FROM period WHERE period >= 0
+UNION ALL
+SELECT period, 'start', begins - 1 - coalesce(getvariable('lead'), 0) * 86400000000 FROM period WHERE period >= 0;
+
+-- Open deals by the period in which they were expected to close, as they stood then. `counted_at` is the expected day.
 CREATE VIEW expected_then AS
-SELECT expectation.deal_no, stage_no, counted_at, looked_at
+SELECT expectation.deal_no, stage_no, counted_at, looked_at, side
 FROM (
     SELECT deal_no, day_start(day) AS counted_at, period_of(day_start(day)) AS period, since, until FROM expectation
 ) AS expectation
 JOIN (
-    SELECT period, coalesce(instant, getvariable('as_of')) AS looked_at FROM period WHERE period >= 0
-) AS period ON period.period = expectation.period AND since <= looked_at AND looked_at < until
+    SELECT period, side, looked_at FROM look WHERE looked_at <= getvariable('as_of')
+) AS look ON look.period = expectation.period AND since <= looked_at AND looked_at < until
 JOIN visit ON visit.deal_no = expectation.deal_no
     AND entered_at <= looked_at AND looked_at < coalesce(left_at, 9223372036854775807)
 WHERE kind = 'open';
 
 -- With their category and amount then, at that day's rate (R13).
 CREATE VIEW expected_deal AS
-SELECT deal_no, stage_no, counted_at, looked_at, category, in_base(amount, rate.top, rate.bottom) AS amount,
+SELECT deal_no, stage_no, counted_at, looked_at, side, category, in_base(amount, rate.top, rate.bottom) AS amount,
        CASE WHEN amount IS NULL THEN 'amount' WHEN rate.top IS NULL THEN 'rate' ELSE '' END AS left_out
 FROM (
     SELECT expected_then.*,
@@ -75,12 +81,12 @@ ASOF LEFT JOIN rate ON rate.currency = told.currency AND told.looked_at >= rate.
 
 CREATE VIEW member_pipeline_expected AS
 SELECT deal_no AS record, stage_no, counted_at, looked_at AS event_at, TRUE AS is_numerator, amount, left_out
-FROM expected_deal;
+FROM expected_deal WHERE side = 'end';
 
 -- The columns of the forecast: what is won, and open deals by category.
 CREATE VIEW forecast AS
 SELECT deal_no AS record, stage_no, counted_at, looked_at AS event_at, TRUE AS is_numerator, amount, left_out, category
-FROM expected_deal WHERE category <> 'closed'
+FROM expected_deal WHERE side = 'end' AND category <> 'closed'
 UNION ALL
 SELECT deal_no, stage_no, closed_at, closed_at, TRUE, amount, left_out, 'closed' FROM closing WHERE outcome = 'won';
 
@@ -97,6 +103,30 @@ WHERE category = 'best' OR (category IN ('closed', 'commit') AND getvariable('cu
 CREATE VIEW member_forecast_pipeline AS
 SELECT * EXCLUDE (category) FROM forecast
 WHERE category = 'pipeline' OR (category IN ('commit', 'best') AND getvariable('cumulative') = 'yes');
+
+-- What was forecast for a period before it began: open deals of the column and those surer, as they stood then.
+CREATE VIEW forecast_then AS
+SELECT expected_deal.deal_no, expected_deal.stage_no, counted_at, looked_at, expected_deal.amount, left_out,
+       coalesce(CASE WHEN odds.deal_no IS NULL THEN deal.probability ELSE odds.told::BIGINT END, stage.probability)
+           AS probability
+FROM expected_deal
+JOIN deal ON deal.deal_no = expected_deal.deal_no
+JOIN stage ON stage.stage_no = expected_deal.stage_no
+LEFT JOIN (FROM once WHERE field = 'probability') AS odds ON odds.deal_no = expected_deal.deal_no
+    AND odds.since <= looked_at AND looked_at < odds.until
+WHERE side = 'start' AND list_contains(
+    CASE getvariable('forecast') WHEN 'commit' THEN ['commit'] WHEN 'best' THEN ['commit', 'best']
+                               ELSE ['commit', 'best', 'pipeline'] END, category
+);
+
+-- Weighted as the pipeline is (pipeline.sql), where that column is asked.
+CREATE VIEW member_forecast_at_start AS
+SELECT deal_no AS record, stage_no, counted_at, looked_at AS event_at, TRUE AS is_numerator,
+       CASE WHEN getvariable('forecast') <> 'weighted' THEN amount ELSE
+           scaled(amount // getvariable('money_step'), probability, 1000000) * getvariable('money_step') END AS amount,
+       CASE WHEN left_out = '' AND getvariable('forecast') = 'weighted' AND probability IS NULL THEN 'rate'
+            ELSE left_out END AS left_out
+FROM forecast_then;
 
 -- Days from the day on which a deal was expected 30 days before its close to the day of its close; whole ones.
 CREATE VIEW member_expected_close_bias AS

@@ -67,10 +67,72 @@ SELECT deal_no AS record, stage_no, instant AS event_at, TRUE AS is_numerator, a
 FROM open_deal JOIN period USING (period) JOIN stage USING (stage_no)
 WHERE canonical NOT IN ('', 'prospecting');
 
+-- What is of an instant counts for a year (calendar months) from then on.
+CREATE MACRO year_after(instant) AS epoch_us(make_timestamp(instant) + INTERVAL 1 YEAR);
+
+-- When each deal first entered each open stage (as in stages.sql), and the stays of closed deals; nothing unless asked.
+CREATE VIEW entered AS
+SELECT deal_no, stage_no, min(entered_at) AS entered_at
+FROM visit WHERE is_seen AND kind = 'open' AND getvariable('probability') = 'empirical'
+GROUP BY deal_no, stage_no;
+
+CREATE VIEW closed_stay AS
+SELECT deal_no, kind, entered_at AS since, coalesce(left_at, 9223372036854775807) AS until
+FROM visit WHERE kind <> 'open' AND getvariable('probability') = 'empirical';
+
+-- From when a deal had been won in a pipeline; another won stage on the way is no win of its own.
+CREATE VIEW first_won AS
+SELECT deal_no, pipeline_no, min(entered_at) AS won_at
+FROM visit JOIN stage ON stage.stage_no = visit.stage_no
+WHERE visit.kind = 'won' AND kind_before IS DISTINCT FROM 'won' AND getvariable('probability') = 'empirical'
+GROUP BY deal_no, pipeline_no;
+
+-- From when to when each of them is in the base of its stage's chance, or in its numerator: for a year from its entry,
+-- there while it is won (in the stage's own pipeline, R10), here always or, `settled`, while it is closed.
+CREATE VIEW chance_span AS
+SELECT stage_no, entered_at AS since, year_after(entered_at) AS until, FALSE AS is_won
+FROM entered WHERE getvariable('base') = 'all'
+UNION ALL
+SELECT stage_no, greatest(entered_at, closed_stay.since), least(year_after(entered_at), closed_stay.until), FALSE
+FROM entered
+JOIN closed_stay ON closed_stay.deal_no = entered.deal_no
+WHERE getvariable('base') = 'settled'
+UNION ALL
+SELECT entered.stage_no, greatest(entered_at, closed_stay.since, won_at),
+       least(year_after(entered_at), closed_stay.until), TRUE
+FROM entered
+JOIN stage ON stage.stage_no = entered.stage_no
+JOIN closed_stay ON closed_stay.deal_no = entered.deal_no
+JOIN first_won ON first_won.deal_no = entered.deal_no AND first_won.pipeline_no = stage.pipeline_no
+WHERE closed_stay.kind = 'won';
+
 -- Amount x probability, the deal's own or else its stage's, to the minor unit per record, so that owners add up to the
--- total. Without any probability a deal is left out, like one without rate: the period cannot close.
+-- total. Without any probability a deal is left out, like one without rate: the period cannot close. By our own history
+-- it is the share of its stage at that instant; without one a deal is left out like one without amount: nobody can set it.
 CREATE VIEW member_weighted_pipeline AS
+WITH chance AS MATERIALIZED (
+    SELECT stage_no, turn, coalesce(sum(deals) FILTER (is_won), 0)::BIGINT AS won,
+           (sum(deals) FILTER (NOT is_won))::BIGINT AS entered
+    FROM (
+        SELECT stage_no, is_won, deals, unnest(range(first_turn, after_turn)) AS turn
+        FROM (
+            SELECT stage_no, is_won, instants_before(since) AS first_turn, instants_before(until) AS after_turn,
+                   count(*) AS deals
+            FROM chance_span GROUP BY ALL
+        )
+        WHERE first_turn < after_turn
+    )
+    GROUP BY stage_no, turn
+)
 SELECT deal_no AS record, stage_no, instant AS event_at, instant AS cohort_at, TRUE AS is_numerator,
-       scaled(amount // getvariable('money_step'), probability, 1000000) * getvariable('money_step') AS amount,
-       CASE WHEN left_out = '' AND probability IS NULL THEN 'rate' ELSE left_out END AS left_out
-FROM open_deal JOIN period USING (period);
+       scaled(amount // getvariable('money_step'), top, bottom) * getvariable('money_step') AS amount,
+       CASE WHEN left_out <> '' OR top IS NOT NULL THEN left_out
+            ELSE CASE getvariable('probability') WHEN 'empirical' THEN 'amount' ELSE 'rate' END END AS left_out
+FROM (
+    SELECT deal_no, open_deal.stage_no, instant, amount, left_out,
+           CASE getvariable('probability') WHEN 'empirical' THEN chance.won ELSE probability END AS top,
+           CASE getvariable('probability') WHEN 'empirical' THEN chance.entered ELSE 1000000 END AS bottom
+    FROM open_deal
+    JOIN (SELECT period, instant, turn FROM period) AS period ON period.period = open_deal.period
+    LEFT JOIN chance ON chance.stage_no = open_deal.stage_no AND chance.turn = period.turn
+);

@@ -147,3 +147,13 @@ FROM visit
 JOIN passage ON passage.stage_no = visit.stage_no AND passage.stage_after = visit.stage_after
 JOIN stage AS became ON became.stage_no = visit.stage_after
 WHERE became.kind = 'open' AND (visit.kind = 'open' OR kind_before = 'open' OR place > 2);
+
+-- What came into an open stage (the numerator) and what left it. One that was seen there first came nobody knows when;
+-- when it left is known.
+CREATE VIEW member_queue_ratio AS
+SELECT deal_no AS record, stage_no, entered_at AS event_at, entered_by AS actor_no, TRUE AS is_numerator,
+       FALSE AS is_denominator
+FROM visit WHERE kind = 'open' AND is_seen
+UNION ALL
+SELECT deal_no, stage_no, left_at, left_by, FALSE, TRUE
+FROM visit WHERE kind = 'open' AND left_at IS NOT NULL;

@@ -14,9 +14,6 @@ SELECT deal_no AS record, stage_no, instant AS event_at, TRUE AS is_denominator,
        CASE WHEN entered_at IS NULL THEN 'duration' ELSE '' END AS left_out
 FROM open_deal JOIN period USING (period);
 
--- A visit's end counts for a year (calendar months) from then on.
-CREATE MACRO year_after(instant) AS epoch_us(make_timestamp(instant) + INTERVAL 1 YEAR);
-
 -- At each instant, four times the 75th percentile of the days of the stage's visits completed in the 12 months before.
 -- Interpolated between ranks (R17) it is a whole number of quarters: exact, although DuckDB does it in DOUBLE, up to 71
 -- years.
