@@ -96,6 +96,12 @@ class App:
 
         return Answer(report.status(self.here))
 
+    def people(self) -> Answer:
+        """The employees of the people file, and the owners that are none of them with their deals and money."""
+        from connector import staff
+
+        return Answer(staff.listed(self.here))
+
     def runs(self, limit: int = 20) -> Answer:
         """The last runs, the newest first."""
         from connector import runs

@@ -447,6 +447,7 @@ class _Given:
         self.withheld = _withheld_stages(engine, withheld)
         self.scores = scores.Scores(snapshot, engine, self.targets, self.values)
         self._known: dict[str, tuple[KpiDefinition, Sequence[str] | None, list[KpiValue]]] = {}
+        engine.expect(asked for one in every.values() for asked in _asked(engine, one))
 
     def values(self, definition: KpiDefinition, names: Sequence[str] | None) -> list[KpiValue]:
         """The values of a KPI, of these periods or of all; those that scores are made of are computed once."""
@@ -460,6 +461,16 @@ class _Given:
         if definition.id in self._parts:
             self._known[definition.id] = definition, names, found
         return found
+
+
+def _asked(engine: Engine, definition: KpiDefinition) -> list[Question]:
+    """What the engine is asked for a KPI, of whatever periods."""
+    if scores.is_score(definition) or validate(definition):
+        return []
+    question = _question(definition, ())
+    if not question.metric.made_of:
+        return [question]
+    return [one for one, _ in composed.asked(composed.questions(question, CATALOGUE, engine.calendar))]
 
 
 class _Computation:

@@ -20,11 +20,16 @@ COLUMNS = ("employee_code", "email", "owner", "name", "team", "manager", "from",
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """Days of employment, first and last included, None = open; `team` is '' where the row names none."""
+    """Days of employment, first and last included, None = open; `team`, `manager` are '' where the row names none."""
 
     team: str = ""
     first: date | None = None
     last: date | None = None
+    manager: str = ""
+
+    def holds(self, day: date) -> bool:
+        """Whether that day is one of them."""
+        return (self.first or date.min) <= day <= (self.last or date.max)
 
     def overlaps(self, other: Stay) -> bool:
         """Whether the two have a day in common."""
@@ -35,7 +40,10 @@ class Stay:
 
 @dataclass(slots=True)
 class Person:
-    """One employee; `is_ignored` settles ex-staff and robots: no value, no finding. `code` is '' only for those."""
+    """One employee; `is_ignored` settles ex-staff and robots: no value, no finding. `code` is '' only for those.
+
+    `manager` is of rows without team and dates, and counts where no stay names another.
+    """
 
     code: str
     name: str = ""
@@ -44,6 +52,14 @@ class Person:
     emails: set[str] = field(default_factory=set)
     owners: set[str] = field(default_factory=set)
     stays: list[Stay] = field(default_factory=list)
+
+    def manager_on(self, day: date) -> str:
+        """The employee code of who they report to on that day; '' where nobody is named."""
+        return next((stay.manager for stay in self.stays if stay.manager and stay.holds(day)), self.manager)
+
+    def team_on(self, day: date) -> str:
+        """The team they are in on that day; '' where none is named."""
+        return next((stay.team for stay in self.stays if stay.team and stay.holds(day)), "")
 
     def employed(self, first: date, last: date) -> bool:
         """Whether employed on any day from `first` to `last`."""
@@ -110,10 +126,11 @@ def _row(row: Row, faults: list[Fault]) -> Person | None:
         faults.append(row.fault("employee_code", "empty; only an ignored owner or e-mail may have none"))
     if len(faults) > before:
         return None
-    stay = Stay(texts["team"], first, last)
+    is_dated = bool(texts["team"] or first or last)
     return Person(
-        texts["employee_code"], texts["name"], texts["manager"], is_ignored,
-        {texts["email"].casefold()} - {""}, {texts["owner"]} - {""}, [stay] if stay != Stay() else [],
+        texts["employee_code"], texts["name"], "" if is_dated else texts["manager"], is_ignored,
+        {texts["email"].casefold()} - {""}, {texts["owner"]} - {""},
+        [Stay(texts["team"], first, last, texts["manager"])] if is_dated else [],
     )
 
 
@@ -125,9 +142,13 @@ def _join(person: Person, found: Person, row: Row, faults: list[Fault]) -> None:
     person.emails |= found.emails
     person.owners |= found.owners
     for stay in found.stays:
-        if any(stay.overlaps(other) and stay.team and other.team and stay.team != other.team for other in person.stays):
-            faults.append(row.fault("team", "two teams at one time; give from and to so that the days do not overlap"))
-        elif stay not in person.stays:
+        then = [other for other in person.stays if stay.overlaps(other)]
+        for column in ("team", "manager"):
+            own = getattr(stay, column)
+            if own and any(getattr(other, column) not in ("", own) for other in then):
+                message = f"two {column}s at one time; give from and to so that the days do not overlap"
+                faults.append(row.fault(column, message))
+        if stay not in person.stays:
             person.stays.append(stay)
 
 

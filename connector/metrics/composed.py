@@ -8,7 +8,7 @@ term of a longer window must add up over time: counts, amounts, shares and mean 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from fractions import Fraction
@@ -16,7 +16,7 @@ from itertools import accumulate, pairwise
 from operator import add, attrgetter, sub
 from typing import Any
 
-from connector.metrics.engine import Engine
+from connector.metrics.engine import Engine, meaning
 from connector.metrics.metric import Metric, Term, Window
 from connector.metrics.question import Group, Question
 from connector.metrics.value import Numbers
@@ -76,14 +76,36 @@ def questions(
         )
 
 
+def asked(named: Iterable[tuple[str, Question]]) -> list[tuple[Question, list[tuple[str, tuple[Period, ...]]]]]:
+    """The questions for the engine, each with the terms it is asked for and their windows.
+
+    Terms that differ in their windows only are one question, over all of these, or over their pieces.
+    """
+    alike: dict[tuple[Hashable, bool], list[tuple[str, Question]]] = {}
+    for name, one in named:
+        alike.setdefault((meaning(one), _overlap(one.periods)), []).append((name, one))
+    found: list[tuple[Question, list[tuple[str, tuple[Period, ...]]]]] = []
+    for (_, are_cut), terms in alike.items():
+        told = {(one.start, one.end): one for _, question in terms for one in question.periods}
+        windows = tuple(told[bounds] for bounds in sorted(told))
+        if not are_cut and _overlap(windows):  # of different lengths: none is a sum of others
+            found += [(question, [(name, question.periods)]) for name, question in terms]
+        else:
+            periods = _pieces(windows) if are_cut else windows
+            found.append((replace(terms[0][1], periods=periods), [(name, one.periods) for name, one in terms]))
+    return found
+
+
 def groups(
     engine: Engine, question: Question, catalogue: Mapping[str, Metric]
 ) -> list[dict[Key, dict[str, Group]]]:
     """For each period the terms of every subject and combination of dimensions that has members of any."""
     found: list[dict[Key, dict[str, Group]]] = [{} for _ in question.periods]
-    for name, asked in questions(question, catalogue, engine.calendar):
-        for place, (key, group) in _folded(engine, asked):
-            found[place].setdefault(key, {})[name] = group
+    for one, terms in asked(questions(question, catalogue, engine.calendar)):
+        of_pieces = engine.groups(one)
+        for name, windows in terms:
+            for place, (key, group) in _folded(of_pieces, one.periods, windows):
+                found[place].setdefault(key, {})[name] = group
     return found
 
 
@@ -116,27 +138,38 @@ def _year_until(end: int, name: str, calendar: Calendar) -> Period:
     return Period(name, "year", first, last, calendar.start_of(first), end)
 
 
-def _folded(engine: Engine, question: Question) -> Iterator[tuple[int, tuple[Key, Group]]]:
-    """The groups of each window of the question, by its place; windows may overlap."""
-    wanted = question.periods
-    ordered = sorted(wanted, key=lambda one: one.start)
-    if all(one.end <= next_.start for one, next_ in pairwise(ordered)):
-        for group in engine.groups(question):
-            yield group.period, ((group.kind, group.key, group.dimensions), group)
+def _overlap(windows: Sequence[Period]) -> bool:
+    return any(one.end > later.start for one, later in pairwise(sorted(windows, key=lambda one: one.start)))
+
+
+def _pieces(windows: Sequence[Period]) -> tuple[Period, ...]:
+    """The time of all windows, cut wherever one of them begins or ends."""
+    bounds = sorted({instant for one in windows for instant in (one.start, one.end)})
+    first, last = windows[0].start_on, windows[-1].end_on
+    return tuple(Period("", "", first, last, start, end) for start, end in pairwise(bounds))
+
+
+def _folded(
+    found: Sequence[Group], pieces: Sequence[Period], windows: Sequence[Period]
+) -> Iterator[tuple[int, tuple[Key, Group]]]:
+    """The groups of each window, by its place; a window of several pieces has their sums."""
+    begins = {piece.start: place for place, piece in enumerate(pieces)}
+    ends = {piece.end: place + 1 for place, piece in enumerate(pieces)}
+    spans = [(place, begins[one.start], ends[one.end]) for place, one in enumerate(windows)]
+    if all(end == first + 1 for _, first, end in spans):
+        of_piece: dict[int, list[int]] = {}
+        for place, piece, _ in spans:
+            of_piece.setdefault(piece, []).append(place)
+        for group in found:
+            for place in of_piece.get(group.period, ()):
+                yield place, ((group.kind, group.key, group.dimensions), group)
         return
-    bounds = sorted({instant for one in wanted for instant in (one.start, one.end)})
-    pieces = tuple(
-        Period("", "", wanted[0].start_on, wanted[0].end_on, start, end)
-        for start, end in pairwise(bounds)
-    )
-    spans = [(place, bounds.index(one.start), bounds.index(one.end)) for place, one in enumerate(wanted)]
     of_key: dict[Key, list[Group]] = {}
-    for group in engine.groups(replace(question, periods=pieces)):
+    for group in sorted(found, key=_piece):
         of_key.setdefault((group.kind, group.key, group.dimensions), []).append(group)
-    for key, found in of_key.items():
-        found.sort(key=_piece)
-        upto = list(accumulate(map(_sums, found), _plus, initial=_NONE))  # of the first so many of them
-        at = [group.period for group in found]
+    for key, own in of_key.items():
+        upto = list(accumulate(map(_sums, own), _plus, initial=_NONE))  # of the first so many of them
+        at = [group.period for group in own]
         for place, first, end in spans:
             low, high = bisect_left(at, first), bisect_left(at, end)
             if low < high:

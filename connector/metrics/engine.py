@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, timedelta
 from functools import lru_cache
@@ -78,6 +79,10 @@ _MEMBER = {  # the columns a metric's view may leave out, and what they are then
     "amount": "NULL::BIGINT", "left_out": "''", "duration": "NULL::BIGINT", "stage_no": "NULL::INTEGER",
     "word": "''",
 }
+_AT_HAND = {  # tables of the periods at hand: which families read them, and their rows
+    "open_deal": ({"pipeline", "bridge", "standing", "slipping", "quality", "quality_links"}, "FROM open_worth"),
+    "expected_deal": ({"forecast"}, "SELECT * EXCLUDE (side) FROM expected_worth WHERE side = 'end'"),
+}
 _COLUMNS: dict[str, str] = {}  # of each view of members: its columns in the words of SQL
 
 
@@ -126,7 +131,9 @@ class Engine:
         self._loaded: set[str] = set()
         self._variables: dict[str, str] = {}  # as they are set, in the words of SQL
         self._periods: tuple[Period, ...] | None = None  # those that `period` and its macros are of,
-        self._open_in: tuple[Period, ...] | None = None  # and those that `open_deal` is of
+        self._at_hand: dict[str, tuple[Period, ...]] = {}  # and those that the tables of `_AT_HAND` are of
+        self._due = Counter[Hashable]()  # how often each question will still be asked,
+        self._kept: dict[Hashable, dict[tuple[Period, ...], list[Group]]] = {}  # and the answers kept for that
         self._member_is = "VIEW"
         # Joins run as written, the right side held and the left passing by: how long a stream is, and how far a visit
         # unfolds into periods, DuckDB cannot know, and would hold the long side. The right side is never a join itself:
@@ -156,8 +163,25 @@ class Engine:
 
     # --- questions ---------------------------------------------------------------------------------------------------
 
+    def expect(self, questions: Iterable[Question]) -> None:
+        """Say what will be asked: what is asked more than once is answered once, and kept until the last time."""
+        self._due, self._kept = Counter(map(meaning, questions)), {}
+
     def groups(self, question: Question) -> list[Group]:
         """The sums of every subject, period and combination of dimensions that has members."""
+        asked = meaning(question)
+        self._due[asked] -= 1
+        kept = self._kept.get(asked, {})
+        found = kept.get(question.periods)
+        if found is None:
+            found = self._groups(question)
+        if self._due[asked] > 0:
+            self._kept.setdefault(asked, {})[question.periods] = found
+        else:
+            self._kept.pop(asked, None)
+        return found
+
+    def _groups(self, question: Question) -> list[Group]:
         self._fill(question)
         statement, values = grouped(question)
         cut = 3 + len(question.by)
@@ -300,10 +324,10 @@ class Engine:
             self._macro("period_after", *_steps(self._before(periods)))
             self._macro("instants_before", [instant + 1 for instant, _ in turns], range(len(turns) + 1))
             self._periods = periods
-        family = question.metric.family
-        if "pipeline" in (family, *NEEDS.get(family, ())) and periods != self._open_in:
-            self._run("CREATE OR REPLACE TABLE open_deal AS SELECT * FROM open_worth")
-            self._open_in = periods
+        for table, (families, rows) in _AT_HAND.items():
+            if question.metric.family in families and periods != self._at_hand.get(table):
+                self._run(f"CREATE OR REPLACE TABLE {table} AS {rows}")
+                self._at_hand[table] = periods
 
     def _before(self, periods: Sequence[Period]) -> list[Period]:
         """The period before each; none where there is no such thing."""
@@ -390,6 +414,12 @@ class Engine:
 
     def _until(self, day: date | None) -> int:
         return _FOREVER if day is None or day.year > 9000 else self.calendar.start_of(day + timedelta(days=1))
+
+
+def meaning(question: Question) -> Hashable:
+    """All of a question but its periods."""
+    where = tuple((name, tuple(words)) for name, words in sorted(question.where.items()))
+    return question.metric.id, question.per, question.by, where, tuple(sorted(question.options.items()))
 
 
 @lru_cache(maxsize=16)

@@ -145,7 +145,7 @@ def test_the_file_wins_over_what_a_source_tells(project: Project, clock: FakeClo
 def test_the_commands_show_targets_where_there_are_any(project: Project) -> None:
     assert project("sync").code == 0
     shown = project("kpi", "--period", "2026-01").out
-    value, entries = shown.split("entries ·")
+    value, entries = shown.split("Entries into each stage ·")
     assert " ".join(value.split()).endswith("2,001.00 50.0 % Bình 0.00")
     assert ("target" in value, "attainment" in value, "target" in entries) == (True, True, False)
     explained = project("explain", "won_value", "--subject", "NV001", "--period", "2026-01").out

@@ -47,28 +47,37 @@ Members = Mapping[str, Sequence[Member]]
 
 # --- what is asked ---------------------------------------------------------------------------------------------------
 
-RATIOS = ("win_rate_count", "win_rate_value")
 ENTRIES = "stage_entries"
 
 
-def asked(credit: str) -> list[KpiDefinition]:
-    """What identities 1 to 5 and 10 are about, by pipeline, and so by vendor. A bridge has no shares, and no actor."""
-    shown = {"per": "owner", "by": "pipeline", "options": {"credit": credit}}
-    bridge = {"credit": "current" if credit == "current" else "at_event"}
+def frozen_kpis(story: Story) -> list[KpiDefinition]:
+    """What is frozen and adjusted, in count or in money: wins, whose difference can be accepted, and a ratio."""
+    flow, ratio = ("won_value", "win_rate_value") if story.in_money else ("won_count", "win_rate_count")
     return [
-        KpiDefinition("outcomes", "stage_outcomes", every="all", **shown),
-        KpiDefinition("reached", "stage_conversion", by="pipeline", every="all"),
-        KpiDefinition("bridge", "pipeline_bridge", "owner", "pipeline", options=bridge),
-        KpiDefinition("bridge in count", "pipeline_bridge", "owner", "pipeline", options={**bridge, "measure": "count"}),
-        *(KpiDefinition(name, name, **shown) for name in RATIOS),
+        KpiDefinition("wins", flow, "owner", options={"credit": story.credit}),
+        KpiDefinition("ratio of all", ratio),
     ]
 
 
-def listed(credit: str) -> list[KpiDefinition]:
-    """Of all time, with the records behind them: entries, completed visits, and closes with the deal's beginning."""
-    options = {"credit": credit}
+def asked(story: Story) -> list[KpiDefinition]:
+    """What else identities 1 to 5 and 10 are about, by pipeline, and so by vendor. A bridge has no shares."""
+    _, ratio = frozen_kpis(story)
+    shown = {"per": "owner", "by": "pipeline", "options": {"credit": story.credit}}
+    measure = {"measure": "value" if story.in_money else "count"}
+    bridge = {**measure, "credit": "current" if story.credit == "current" else "at_event"}
     return [
-        KpiDefinition("entries", ENTRIES, "owner", "pipeline", every="all", options=options),
+        KpiDefinition("ratio", ratio.metric, **shown),
+        KpiDefinition("bridge", "pipeline_bridge", "owner", "pipeline", options=bridge),
+        KpiDefinition("open", "open_pipeline", options=measure),
+        KpiDefinition("outcomes", "stage_outcomes", every="all", **shown),
+        KpiDefinition("reached", "stage_conversion", by="pipeline", every="all"),
+    ]
+
+
+def listed(story: Story) -> list[KpiDefinition]:
+    """Of all time, with the records behind them: entries, completed visits, and closes with the deal's beginning."""
+    return [
+        KpiDefinition("entries", ENTRIES, "owner", "pipeline", every="all", options={"credit": story.credit}),
         KpiDefinition("visits", "stage_duration", every="all"),
         KpiDefinition("closes", "win_rate_count", every="all", options={"count_by": "cohort"}),
     ]
@@ -76,15 +85,6 @@ def listed(credit: str) -> list[KpiDefinition]:
 
 PLACED = [KpiDefinition("by day", "win_rate_count", every="day"), KpiDefinition("by week", ENTRIES, every="week")]
 """What puts records into periods: closes and entries."""
-WHOLE = [KpiDefinition("open", "open_pipeline"), *(KpiDefinition(f"{name} of all", name) for name in RATIOS)]
-"""What owners add up to, or lie around."""
-
-
-def frozen_kpis(story: Story) -> list[KpiDefinition]:
-    """What is frozen, and adjusted: a count or money, whose differences can be paid, and a ratio."""
-    options, ratio = {"credit": story.credit}, RATIOS[story.in_money]
-    flow = KpiDefinition("flow", "won_value" if story.in_money else "won_count", "owner", options=options)
-    return [flow, KpiDefinition(f"{ratio} of all", ratio)]
 
 
 # --- what happens ----------------------------------------------------------------------------------------------------
@@ -142,19 +142,18 @@ class Told:
 
     def answers(self) -> tuple[Values, Members]:
         """Of all that is known: what was frozen as it is now, which is stored and adjusted by, and what is asked."""
-        credit = self.story.credit
-        more = [one for one in WHOLE if one.id not in {own.id for own in self.kpis}]
+        asked_, names = [*self.kpis, *asked(self.story), *PLACED], periods(self.calendar)
+        listed_, all_ = listed(self.story), self.calendar.parse("all")
+        found = {one.id: list[KpiValue]() for one in (*asked_, *listed_)}
+        members = {one.id: list[Member]() for one in listed_}
         with self._computation() as computation, computation.reading(self.store) as reading:
             reading.store_values()
-            asked_, names = [*self.kpis, *asked(credit), *more, *PLACED], periods(self.calendar)
-            found = {one.id: list[KpiValue]() for one in (*asked_, *listed(credit))}
-            members = {one.id: list[Member]() for one in listed(credit)}
             for value in reading.known.values(asked_, periods=names):
                 found[value.kpi].append(value)
-            for value, own in reading.known.with_members(listed(credit), self.calendar.parse("all")):
+            for value, own in reading.known.with_members(listed_, all_):
                 found[value.kpi].append(value)
                 members[value.kpi] += (one for one in own if one.side == "denominator" or value.metric == ENTRIES)
-            return found, members
+        return found, members
 
     def elsewhere(self) -> tuple[Values, Calendar]:
         """The same knowledge in another zone."""
@@ -213,22 +212,22 @@ def cells(values: Iterable[KpiValue], *names: str, of: str = "value") -> Counter
 
 
 def outcomes_add_up(values: Values) -> None:
-    """1, of each owner, month and stage."""
+    """1, of each owner and stage, over all time."""
     assert cells(values["outcomes"], "pipeline", "stage") == cells(values["entries"], "pipeline", "stage")
 
 
 def bridges_balance(values: Values) -> None:
-    """2, of each owner in each pipeline, and from one month to the next."""
-    for name in ("bridge", "bridge in count"):
-        steps = cells(values[name], "pipeline", "step")
-        flows: Counter[tuple[str, ...]] = Counter()
-        for (owner, month, pipeline, step), sum_ in steps.items():
-            flows[owner, month, pipeline] += -sum_ if step in OUT or step == "closing" else sum_
-        assert not any(flows.values()), (name, flows)
-        for before, after in pairwise(sorted({value.period for value in values["open"]})):
-            assert at_border(steps, before, "closing") == at_border(steps, after, "opening")
-    for value in values["open"]:
-        assert number(value) == sum(at_border(cells(values["bridge"], "pipeline", "step"), value.period, "closing").values())
+    """2, in count or money: of each owner in each pipeline, and from one month to the next."""
+    steps = cells(values["bridge"], "pipeline", "step")
+    flows: Counter[tuple[str, ...]] = Counter()
+    for (owner, month, pipeline, step), sum_ in steps.items():
+        flows[owner, month, pipeline] += -sum_ if step in OUT or step == "closing" else sum_
+    assert not any(flows.values()), flows
+    stocks = {value.period: number(value) for value in values["open"]}
+    for month, stock in stocks.items():
+        assert sum(at_border(steps, month, "closing").values()) == stock
+    for before, after in pairwise(sorted(stocks)):
+        assert at_border(steps, before, "closing") == at_border(steps, after, "opening")
 
 
 def at_border(steps: Mapping[tuple[str, ...], Decimal], month: str, word: str) -> Mapping[tuple[str, ...], Decimal]:
@@ -238,13 +237,11 @@ def at_border(steps: Mapping[tuple[str, ...], Decimal], month: str, word: str) -
 
 
 def owners_add_up(values: Values) -> None:
-    """3: what was won and lost in each month, in count and money; and entries, which are told whole by the week."""
-    for ratio in RATIOS:
-        for part in ("numerator", "denominator"):
-            assert by_period(values[ratio], part) == by_period(values[f"{ratio} of all"], part)
-    assert total(values["entries"]) == total(values["outcomes"]) == total(values["by week"])
-    flow = values["flow"]
-    assert by_period(flow) == by_period(values[f"{RATIOS[flow[0].metric == 'won_value']} of all"], "numerator")
+    """3: what was won and lost in each month, in count or money; and entries, which are told whole by the week."""
+    for part in ("numerator", "denominator"):
+        assert by_period(values["ratio"], part) == by_period(values["ratio of all"], part)
+    assert by_period(values["wins"]) == by_period(values["ratio of all"], "numerator")
+    assert total(values["entries"]) == total(values["by week"])
 
 
 def by_period(values: Iterable[KpiValue], of: str = "value") -> Counter[str]:
@@ -273,7 +270,7 @@ def reached_never_rises(values: Values, members: Members) -> None:
 
 def both_vendors_say_the_same(values: Values, members: Members) -> None:
     """5: the one in order; the other in any order, in other pages, and some of them twice."""
-    for name in (one.id for one in (*asked("at_event"), *listed("at_event")) if "pipeline" in one.dimensions):
+    for name in ("ratio", "bridge", "outcomes", "reached", "entries"):
         crm, again = (Counter(said_by(values[name], source)) for source in ("crm", "again"))
         assert crm == again, name
     for found in members.values():
@@ -309,11 +306,17 @@ def said(value: KpiValue) -> KpiValue:
 def zones_only_move(told: Told, values: Values, members: Members) -> None:
     """7: the same records, each in the period of its local time, which in another zone is a neighbour at most."""
     closes = [one.event_at for one in members["closes"] if one.event_at]
-    entries = [at for *_, at in {(one.source, one.id, one.stage, one.event_at) for one in members["entries"]} if at]
+    entries = Counter[int]()  # in millionths, since owners may have shares of one
+    for one in members["entries"]:
+        entries[one.event_at or 0] += one.share or 0
     other, calendar = told.elsewhere()
     for found, zone in ((values, told.calendar), (other, calendar)):
-        assert by_period(found["by day"], "denominator") == Counter(local(zone, at).isoformat() for at in closes)
-        assert by_period(found["by week"]) == Counter("{}-W{:02}".format(*local(zone, at).isocalendar()) for at in entries)
+        days, weeks = Counter(local(zone, at).isoformat() for at in closes), Counter[str]()
+        for at, millionths in entries.items():
+            year, week, _ = local(zone, at).isocalendar()
+            weeks[f"{year}-W{week:02}"] += millionths // 1_000_000
+        assert by_period(found["by day"], "denominator") == days
+        assert by_period(found["by week"]) == weeks
     for at in (*closes, *entries):
         assert abs(local(calendar, at) - local(told.calendar, at)) <= timedelta(days=1)
 
@@ -347,7 +350,7 @@ def adjustments_add_up(told: Told, values: Values) -> None:
     today = {value.key: value for name in every for value in values[name] if value.period == MARCH}
     proposed = adjustments.list_adjustments(told.store)
     add_up(proposed, told.frozen, today)
-    for one in [one for one in proposed if one["kpi"] == "flow"][:1]:
+    for one in [one for one in proposed if one["kpi"] == "wins"][:1]:
         decision = told.story.decision
         adjustments.decide(told.store, one["id"], decision, told.calendar, every, actor="An", reason="law")
         add_up(adjustments.list_adjustments(told.store), told.frozen, today)
@@ -369,20 +372,19 @@ def add_up(found: Iterable[Mapping[str, Any]], before: Mapping[Key, KpiValue], n
 
 def parts_of(key: Key) -> Sequence[str]:
     """A difference of ratios is told as that of its parts."""
-    return ["value"] if key[0] == "flow" else ["numerator", "denominator"]
+    return ["value"] if key[0] == "wins" else ["numerator", "denominator"]
 
 
 def ratios_lie_between(values: Values) -> None:
     """10, of each month, between those of owners in pipelines."""
-    for ratio in RATIOS:
-        parts: dict[str, list[Decimal]] = {}
-        for value in values[ratio]:
-            if value.value is not None:
-                parts.setdefault(value.period, []).append(Decimal(value.value))
-        for whole in values[f"{ratio} of all"]:
-            assert (whole.value is None) == (whole.period not in parts)
-            if whole.value is not None:
-                assert min(parts[whole.period]) <= Decimal(whole.value) <= max(parts[whole.period])
+    parts: dict[str, list[Decimal]] = {}
+    for value in values["ratio"]:
+        if value.value is not None:
+            parts.setdefault(value.period, []).append(Decimal(value.value))
+    for whole in values["ratio of all"]:
+        assert (whole.value is None) == (whole.period not in parts)
+        if whole.value is not None:
+            assert min(parts[whole.period]) <= Decimal(whole.value) <= max(parts[whole.period])
 
 
 # --- how it is proven ------------------------------------------------------------------------------------------------

@@ -74,7 +74,9 @@ AMOUNTS = {"VND": "12500000", "JPY": "9991", "USD": "100.01", "KWD": "7.335", NO
 
 ZONES = ("Asia/Ho_Chi_Minh", "Europe/Berlin", "America/Santiago", "Australia/Lord_Howe")
 """The last three change their clocks in spring or autumn: by an hour at night, at midnight, by half an hour."""
-FIRST, _CLOSED, _LAST = (micros(datetime(2026, *day, tzinfo=UTC)) for day in ((2, 25), (4, 9), (4, 26)))
+FIRST, _MARCH, _APRIL, _CLOSED, _LAST = (
+    micros(datetime(2026, *day, tzinfo=UTC)) for day in ((2, 25), (3, 1), (4, 1), (4, 9), (4, 26))
+)
 READINGS = _CLOSED, _LAST
 """When the vendor is read: before March is closed, and after."""
 HOUR = 3_600_000_000  # microseconds
@@ -135,17 +137,20 @@ EDGES = _edges()
 
 
 def instants(until: int) -> st.SearchStrategy[int]:
-    """Any hour, and often an edge; before `until`."""
-    hours = st.integers(0, (until - FIRST) // HOUR - 1).map(lambda hour: FIRST + hour * HOUR)
-    return st.one_of(hours, st.sampled_from([one for one in EDGES if one < until]))
+    """Any hour, mostly of March, and often an edge; before `until`."""
+    def hours(first: int, last: int) -> st.SearchStrategy[int]:
+        return st.integers(0, (last - first) // HOUR - 1).map(lambda hour: first + hour * HOUR)
+
+    edges = st.sampled_from([one for one in EDGES if one < until])
+    return st.one_of(hours(_MARCH, _APRIL), hours(FIRST, until), edges)
 
 
 # --- what is told of a deal ------------------------------------------------------------------------------------------
 
 USERS = ("7", "8", "9", None)
 SHARES = st.sampled_from([(500_000, 500_000), (333_333, 333_333), (700_000, 100_001), (1_000_000, 0), (250_000, 0)])
-STAGES = st.sampled_from([*"AABBCDD", *"WWWLL", *"XYVZK"])
-FEW = st.lists(instants(_LAST), max_size=2)
+STAGES = st.sampled_from([*"AABBCDD", *"WWLL", *"XYVZK"])
+LAST_STAGES = st.sampled_from([*"WWWWLLVZK", *"ABCDXY"])
 READ_IN = st.sampled_from([(0, 1), (0, 1), (0, 1), (1,), (1,), (0,)])
 
 
@@ -184,11 +189,14 @@ def _iso(instant: int | None) -> str | None:
 
 def _deal(draw: st.DrawFn, number: str, is_dated: bool) -> Deal:
     """A deal that begins with its first move; whether it says so itself is `is_dated`."""
-    times = sorted(draw(st.lists(instants(_LAST), min_size=1, max_size=6)))
-    moves = [Move(one, place, draw(STAGES)) for place, one in enumerate(times)]
+    times = sorted(draw(instants(_LAST)) for _ in range(draw(st.sampled_from([1, 2, 2, 3, 3, 4, 5]))))
+    times = sorted([*times, *draw(st.sampled_from([[], times[-1:], times[:1]]))])  # two moves at one instant
+    moves = [Move(one, place, draw(STAGES)) for place, one in enumerate(times[:-1])]
+    moves.append(Move(times[-1], len(moves), draw(LAST_STAGES)))
     currency = draw(st.sampled_from([*AMOUNTS, "JPY"]))
     worth = st.sampled_from([AMOUNTS[currency], AMOUNTS[currency], "3", "0", None])
-    owned, priced = ([times[0], *(one for one in sorted(draw(FEW)) if one > times[0])] for _ in range(2))
+    changes = st.lists(st.sampled_from(times) | instants(_LAST), min_size=1, max_size=2, unique=True)
+    owned, priced = ([times[0], *(one for one in sorted(draw(changes)) if one > times[0])] for _ in range(2))
     shares, since = draw(SHARES), (None, draw(st.none() | instants(_LAST)))
     who = draw(st.lists(st.sampled_from(USERS[:3]), max_size=2, unique=True))
     fixed = {
@@ -261,7 +269,7 @@ def _story(draw: st.DrawFn, most: int) -> Story:
     zone, other = draw(st.permutations(ZONES))[:2]
     told: list[Records] = [{"owners": [{"id": "7", "name": "The only one told", "modified": _iso(FIRST)}]}, {}]
     lives: dict[str, Sequence[Move]] = {}
-    numbers = [str(number) for number in range(1, draw(st.integers(3, most)) + 1)]
+    numbers = [str(number) for number in range(1, draw(st.integers(4, most)) + 1)]
     for number in numbers:
         tell = draw(st.sampled_from([_nested, _nested, _nested, _streamed, _quiet]))
         given, lives[number] = tell(draw, number)
@@ -286,6 +294,6 @@ def _story(draw: st.DrawFn, most: int) -> Story:
 CREDITS = ("at_event", "actor", "current", "split")
 
 
-def stories(most: int = 6) -> st.SearchStrategy[Story]:
-    """Three to `most` deals in two readings. Drawn as the one element of a list without duplicates: see `histories`."""
+def stories(most: int = 7) -> st.SearchStrategy[Story]:
+    """Four to `most` deals in two readings. Drawn as the one element of a list without duplicates: see `histories`."""
     return st.lists(_story(most), min_size=1, max_size=1, unique_by=repr).map(lambda drawn: drawn[0])

@@ -57,6 +57,27 @@ def test_teams_are_dated_and_the_ledger_s_fill_in() -> None:
     assert found["hubspot:2"] == [Stay("east")]
 
 
+def test_teams_and_managers_are_those_of_the_day() -> None:
+    (person,) = parse(
+        "1,,hubspot:1,An,north,9,2025-01-01,2025-01-31,\n"
+        "1,,tryton:7,,south,8,2025-02-01,,\n"
+    ).persons
+    days = [date(2025, 1, 31), date(2025, 2, 1), date(2024, 12, 31)]
+    assert [person.team_on(day) for day in days] == ["north", "south", ""]
+    assert [person.manager_on(day) for day in days] == ["9", "8", ""]
+
+
+def test_a_manager_without_dates_is_the_one_of_every_other_day_and_employs_nobody() -> None:
+    (person,) = parse("1,,hubspot:1,An,,,2025-02-01,,\n1,,tryton:7,,,9,,,\n").persons
+    assert person.manager_on(date(2025, 3, 1)) == "9"
+    assert not person.employed(date(2025, 1, 1), date(2025, 1, 31))
+
+
+def test_two_managers_at_one_time_are_a_fault() -> None:
+    with pytest.raises(ConfigError, match=r"people\.csv:3: manager: two managers at one time"):
+        parse("1,,,An,north,9,2025-01-01,,\n1,,,,north,8,2025-05-01,,\n")
+
+
 def test_an_ignored_owner_needs_no_code() -> None:
     staff = parse(",,hubspot:9,,,,,,yes\n,robot@x.vn,,,,,,,true\n")
     assert [person.is_ignored for person in staff.persons] == [True, True]

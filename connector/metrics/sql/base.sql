@@ -21,6 +21,23 @@ CREATE MACRO scaled(number, top, bottom) AS
 -- Stored money at a rate of top / bottom minor units of the base currency for a ten-thousandth, as stored money.
 CREATE MACRO in_base(units, top, bottom) AS scaled(units, top, bottom) * getvariable('money_step');
 
+-- Which rate holds at an instant, found without sorting the instants (an ASOF join does): time is cut into stretches of
+-- 25 days, and `rate_in` has the few rates of each. All before the first rate is one stretch, all after the last another.
+SET VARIABLE first_stretch = coalesce(
+    (SELECT min(since) // 2199023255552 - 1 FROM rate WHERE since > -9223372036854775807), 0);
+
+SET VARIABLE last_stretch = coalesce(
+    (SELECT max(since) // 2199023255552 FROM rate WHERE since > -9223372036854775807), 0);
+
+CREATE MACRO stretch_of(instant) AS
+    least(greatest(instant // 2199023255552, getvariable('first_stretch')), getvariable('last_stretch'));
+
+CREATE TABLE rate_in AS
+SELECT currency, since, until, top, bottom, unnest(range(stretch_of(since), stretch_of(until) + 1)) AS stretch
+FROM (
+    SELECT *, lead(since, 1, 9223372036854775807) OVER (PARTITION BY currency ORDER BY since) AS until FROM rate
+);
+
 -- Local days are numbered from 1970-01-01 on. Which day a date is (NULL for what is none), when a day begins, and on
 -- which day an instant is: the one its UTC day's neighbourhood has that began last.
 CREATE MACRO day_number(date_text) AS try_cast(date_text AS DATE) - DATE '1970-01-01';

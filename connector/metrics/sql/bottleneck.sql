@@ -1,13 +1,14 @@
--- What became of the deals that got past a stage (of stages.sql: how far a deal got in a pipeline).
+-- Which stages deals reached (stages.sql) is asked several times from here on: made once, under the same name.
+CREATE TABLE reached_once AS FROM reached;
+
+DROP VIEW reached;
+
+ALTER TABLE reached_once RENAME TO reached;
+
+-- What became of the deals that got past a stage.
 CREATE TABLE passed AS
 SELECT reached.deal_no, reached.stage_no, event_at, reached.actor_no, outcome, amount, left_out
-FROM (
-    SELECT deal_no, stage.stage_no, min(entered_at) AS event_at, arg_min(entered_by, entered_at) AS actor_no
-    FROM advance JOIN stage
-        ON stage.pipeline_no = advance.pipeline_no AND stage.kind = 'open' AND stage.position <= advance.position
-    GROUP BY deal_no, stage.stage_no
-    HAVING max(advance.position) > any_value(stage.position)
-) AS reached
+FROM (FROM reached WHERE further_at IS NOT NULL) AS reached
 JOIN closing ON closing.deal_no = reached.deal_no;
 
 CREATE VIEW member_won_after_stage AS

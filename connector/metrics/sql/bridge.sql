@@ -95,7 +95,8 @@ FROM (
     LEFT JOIN (FROM once WHERE field = 'currency') AS money ON money.deal_no = step.deal_no
         AND money.since <= told_at AND told_at < money.until
 ) AS told
-ASOF LEFT JOIN rate ON rate.currency = told.currency AND told.counted_at >= rate.since;
+LEFT JOIN rate_in AS rate ON rate.currency = told.currency AND rate.stretch = stretch_of(told.counted_at)
+    AND rate.since <= told.counted_at AND told.counted_at < rate.until;
 
 DROP TABLE border;
 
@@ -123,15 +124,18 @@ UNION ALL
 SELECT deal_no, stage_no, instant, instant, 'closing', amount, left_out::VARCHAR
 FROM open_deal JOIN period USING (period) WHERE period >= 0;
 
--- Deals whose worth a rate may move: those that ever were in a currency without one rate for all time.
+-- Deals whose worth a rate may move: those that ever were in a currency without one rate for all time. From `last_at` on
+-- it has one.
 CREATE TABLE floating AS
-WITH fixed AS (SELECT currency FROM rate GROUP BY currency HAVING max(since) = -9223372036854775807)
-SELECT DISTINCT deal_no FROM (
+SELECT told.deal_no, max(coalesce(latest.last_at, 9223372036854775807)) AS last_at
+FROM (
     SELECT deal_no, currency FROM deal WHERE amount IS NOT NULL OR currency <> ''
     UNION ALL
     SELECT deal_no, told FROM once WHERE field = 'currency'
-)
-WHERE currency NOT IN (FROM fixed) OR currency IS NULL;
+) AS told
+LEFT JOIN (SELECT currency, max(since) AS last_at FROM rate GROUP BY currency) AS latest
+    ON latest.currency = told.currency
+GROUP BY told.deal_no HAVING max(coalesce(latest.last_at, 9223372036854775807)) > -9223372036854775807;
 
 -- What is left over in a pipeline, with an owner, in a period: by exchange rates.
 CREATE VIEW revalued AS
@@ -140,7 +144,8 @@ SELECT row.deal_no, arg_max(row.stage_no, event_at) AS stage_no, max(counted_at)
        sum(CASE WHEN word IN ('closing', 'won', 'lost', 'handed_over', 'owner_out', 'amount_down') THEN amount
                 ELSE -amount END)::BIGINT AS amount
 FROM bridge_row AS row
-SEMI JOIN floating ON floating.deal_no = row.deal_no
+SEMI JOIN (SELECT deal_no FROM floating WHERE last_at > (SELECT min(instant) FROM period)) AS floating
+    ON floating.deal_no = row.deal_no
 JOIN stage ON stage.stage_no = row.stage_no
 JOIN ownership ON ownership.deal_no = row.deal_no AND ownership.since <= event_at AND event_at < ownership.until
 WHERE period_of(counted_at) IS NOT NULL
@@ -177,4 +182,5 @@ FROM (
     ) AS money ON money.deal_no = deal.deal_no
     WHERE deal.began_at <= getvariable('as_of')
 ) AS made
-ASOF LEFT JOIN rate ON rate.currency = made.currency AND made.began_at >= rate.since;
+LEFT JOIN rate_in AS rate ON rate.currency = made.currency AND rate.stretch = stretch_of(made.began_at)
+    AND rate.since <= made.began_at AND made.began_at < rate.until;

@@ -29,7 +29,8 @@ FROM (
     JOIN stage ON stage.stage_no = held.stage_no
     WHERE began_at <= getvariable('as_of')
 ) AS told
-ASOF LEFT JOIN rate ON rate.currency = told.currency AND told.now >= rate.since;
+LEFT JOIN rate_in AS rate ON rate.currency = told.currency AND rate.stretch = stretch_of(told.now)
+    AND rate.since <= told.now AND told.now < rate.until;
 
 -- The days of life at which a period begins (or now) and ends for each open deal.
 CREATE VIEW ahead AS

@@ -59,7 +59,7 @@ JOIN visit ON visit.deal_no = expectation.deal_no
 WHERE kind = 'open';
 
 -- With their category and amount then, at that day's rate (R13).
-CREATE VIEW expected_deal AS
+CREATE VIEW expected_worth AS
 SELECT deal_no, stage_no, counted_at, looked_at, side, category, in_base(amount, rate.top, rate.bottom) AS amount,
        CASE WHEN amount IS NULL THEN 'amount' WHEN rate.top IS NULL THEN 'rate' ELSE '' END AS left_out
 FROM (
@@ -77,16 +77,20 @@ FROM (
     LEFT JOIN (FROM once WHERE field = 'currency') AS money ON money.deal_no = expected_then.deal_no
         AND money.since <= looked_at AND looked_at < money.until
 ) AS told
-ASOF LEFT JOIN rate ON rate.currency = told.currency AND told.looked_at >= rate.since;
+LEFT JOIN rate_in AS rate ON rate.currency = told.currency AND rate.stretch = stretch_of(told.looked_at)
+    AND rate.since <= told.looked_at AND told.looked_at < rate.until;
+
+-- The same at the end of the periods at hand, made once for all that is asked of them.
+CREATE TABLE expected_deal AS SELECT * EXCLUDE (side) FROM expected_worth WHERE FALSE;
 
 CREATE VIEW member_pipeline_expected AS
 SELECT deal_no AS record, stage_no, counted_at, looked_at AS event_at, TRUE AS is_numerator, amount, left_out
-FROM expected_deal WHERE side = 'end';
+FROM expected_deal;
 
 -- The columns of the forecast: what is won, and open deals by category.
 CREATE VIEW forecast AS
 SELECT deal_no AS record, stage_no, counted_at, looked_at AS event_at, TRUE AS is_numerator, amount, left_out, category
-FROM expected_deal WHERE side = 'end' AND category <> 'closed'
+FROM expected_deal WHERE category <> 'closed'
 UNION ALL
 SELECT deal_no, stage_no, closed_at, closed_at, TRUE, amount, left_out, 'closed' FROM closing WHERE outcome = 'won';
 
@@ -106,15 +110,15 @@ WHERE category = 'pipeline' OR (category IN ('commit', 'best') AND getvariable('
 
 -- What was forecast for a period before it began: open deals of the column and those surer, as they stood then.
 CREATE VIEW forecast_then AS
-SELECT expected_deal.deal_no, expected_deal.stage_no, counted_at, looked_at, expected_deal.amount, left_out,
+SELECT told.deal_no, told.stage_no, counted_at, looked_at, told.amount, left_out,
        coalesce(CASE WHEN odds.deal_no IS NULL THEN deal.probability ELSE odds.told::BIGINT END, stage.probability)
            AS probability
-FROM expected_deal
-JOIN deal ON deal.deal_no = expected_deal.deal_no
-JOIN stage ON stage.stage_no = expected_deal.stage_no
-LEFT JOIN (FROM once WHERE field = 'probability') AS odds ON odds.deal_no = expected_deal.deal_no
+FROM (FROM expected_worth WHERE side = 'start') AS told
+JOIN deal ON deal.deal_no = told.deal_no
+JOIN stage ON stage.stage_no = told.stage_no
+LEFT JOIN (FROM once WHERE field = 'probability') AS odds ON odds.deal_no = told.deal_no
     AND odds.since <= looked_at AND looked_at < odds.until
-WHERE side = 'start' AND list_contains(
+WHERE list_contains(
     CASE getvariable('forecast') WHEN 'commit' THEN ['commit'] WHEN 'best' THEN ['commit', 'best']
                                ELSE ['commit', 'best', 'pipeline'] END, category
 );

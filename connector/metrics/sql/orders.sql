@@ -52,7 +52,8 @@ LEFT JOIN holder ON holder.owner = nullif(told.owner, '')
 LEFT JOIN ordered_deal_owner ON ordered_deal_owner.deal_no = ordered_deal.deal_no
     AND ordered_deal_owner.since <= coalesce(told.ordered_at, getvariable('as_of'))
     AND coalesce(told.ordered_at, getvariable('as_of')) < ordered_deal_owner.until
-ASOF LEFT JOIN rate ON rate.currency = told.currency AND told.ordered_at >= rate.since;
+LEFT JOIN rate_in AS rate ON rate.currency = told.currency AND rate.stretch = stretch_of(told.ordered_at)
+    AND rate.since <= told.ordered_at AND told.ordered_at < rate.until;
 
 DROP TABLE order_told;
 
@@ -77,8 +78,10 @@ FROM (
                             theirs.bottom, theirs.top) END AS worth
     FROM raw_payment AS told
     JOIN invoice_told ON invoice_told.name = told.invoice
-    ASOF LEFT JOIN rate AS own ON own.currency = told.currency AND told.paid_at >= own.since
-    ASOF LEFT JOIN rate AS theirs ON theirs.currency = invoice_told.currency AND told.paid_at >= theirs.since
+    LEFT JOIN rate_in AS own ON own.currency = told.currency AND own.stretch = stretch_of(told.paid_at)
+        AND own.since <= told.paid_at AND told.paid_at < own.until
+    LEFT JOIN rate_in AS theirs ON theirs.currency = invoice_told.currency AND theirs.stretch = stretch_of(told.paid_at)
+        AND theirs.since <= told.paid_at AND told.paid_at < theirs.until
 ) AS told;
 
 -- When an invoice was paid: first, and as a whole, which is when the payments reach its amount, or the last one of an
@@ -106,7 +109,8 @@ FROM invoice_told AS told
 LEFT JOIN sales_order ON sales_order.name = told.sales_order
 LEFT JOIN settlement ON settlement.invoice_no = told.invoice_no
 LEFT JOIN holder ON holder.owner = nullif(told.owner, '')
-ASOF LEFT JOIN rate ON rate.currency = told.currency AND told.invoiced_at >= rate.since;
+LEFT JOIN rate_in AS rate ON rate.currency = told.currency AND rate.stretch = stretch_of(told.invoiced_at)
+    AND rate.since <= told.invoiced_at AND told.invoiced_at < rate.until;
 
 DROP TABLE invoice_told;
 

@@ -88,7 +88,15 @@ SELECT deal_no, stage.pipeline_no, entered_at, entered_by,
 FROM visit JOIN stage USING (stage_no) LEFT JOIN closing USING (deal_no)
 WHERE visit.kind = 'open' OR (visit.kind = 'won' AND closing.outcome = 'won');
 
--- Deals that first reached a stage, by a visit of it or of a later one; the numerator got further.
+-- When each deal first reached a stage, by a visit of it or of a later one, and when it first got further.
+CREATE VIEW reached AS
+SELECT deal_no, stage.stage_no, min(entered_at) AS event_at, arg_min(entered_by, entered_at) AS actor_no,
+       min(entered_at) FILTER (advance.position > stage.position) AS further_at
+FROM advance JOIN stage
+    ON stage.pipeline_no = advance.pipeline_no AND stage.kind = 'open' AND stage.position <= advance.position
+GROUP BY deal_no, stage.stage_no;
+
+-- Deals that first reached a stage; the numerator got further.
 -- Still open (unsettled) is one that sits in this very stage and never got further; it is out of the base `settled`.
 -- With a horizon what comes after it does not count, and all that enter are settled.
 CREATE VIEW member_stage_conversion AS
@@ -97,13 +105,7 @@ SELECT * FROM (
            coalesce(further_at <= coalesce(event_at + getvariable('horizon'), further_at), FALSE) AS is_numerator,
            TRUE AS is_denominator,
            getvariable('horizon') IS NULL AND held.stage_no = reached.stage_no AND further_at IS NULL AS is_open
-    FROM (
-        SELECT deal_no, stage.stage_no, min(entered_at) AS event_at, arg_min(entered_by, entered_at) AS actor_no,
-               min(entered_at) FILTER (advance.position > stage.position) AS further_at
-        FROM advance JOIN stage
-            ON stage.pipeline_no = advance.pipeline_no AND stage.kind = 'open' AND stage.position <= advance.position
-        GROUP BY deal_no, stage.stage_no
-    ) AS reached
+    FROM reached
     JOIN (SELECT deal_no, stage_no FROM held) AS held USING (deal_no)
 )
 WHERE NOT is_open OR getvariable('base') = 'all';

@@ -70,7 +70,8 @@ FROM (
     JOIN deal ON deal.deal_no = ending.deal_no
     LEFT JOIN lost_money ON lost_money.deal_no = ending.deal_no
 ) AS worth
-ASOF LEFT JOIN rate ON rate.currency = worth.currency AND worth.entered_at >= rate.since;
+LEFT JOIN rate_in AS rate ON rate.currency = worth.currency AND rate.stretch = stretch_of(worth.entered_at)
+    AND rate.since <= worth.entered_at AND worth.entered_at < rate.until;
 
 DROP TABLE ending;
 
