@@ -24,13 +24,14 @@ from connector.metrics.registry import (
     scores,
     stages,
     standing,
+    waiting,
     winning,
 )
 
 CATALOGUE: Mapping[str, Metric] = {
     metric.id: metric
     for family in (
-        winning, leads, recycling, activities, stages, pipeline, standing, bridge, forecast, bottleneck,
+        winning, leads, recycling, activities, stages, pipeline, standing, bridge, forecast, bottleneck, waiting,
         orders, contracts, customers, quality
     )
     for metric in family.METRICS
@@ -56,11 +57,11 @@ FIRST: Mapping[str, tuple[str, str]] = {
 """Where a family's history begins: the table and column of its SQL; of the others with the first visit of a deal."""
 
 NEEDS: Mapping[str, tuple[str, ...]] = {
-    "bridge": ("pipeline",), "forecast": ("pipeline",), "bottleneck": ("stages",),
+    "bridge": ("pipeline",), "forecast": ("days", "pipeline"), "bottleneck": ("stages",),
     "standing": ("pipeline", "forecast", "activities"), "slipping": ("pipeline", "forecast"),
     "recycling": ("leads",),
     "activities": ("leads",), "response": ("activities",), "touches": ("activities",),
-    "customers": ("orders",),
+    "orders": ("days",), "customers": ("orders",),
     "quality": ("pipeline", "forecast"), "quality_links": ("pipeline",), "quality_moves": ("pipeline", "stages"),
 }
 """The families whose tables a family's SQL uses, in the order in which they are declared."""

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow
 
-_MEMORY, _MEMORY_OF_ROW = 192_000_000, 96  # bytes DuckDB may hold: at first, and of each row read if that is more
+# Bytes DuckDB may hold: at first, and if that is more, of each row read. What families read is kept in several forms;
+# with less than that DuckDB writes its tables out and reads them again for every question, which doubles the time.
+_MEMORY, _MEMORY_OF_ROW, _MEMORY_OF_MORE = 192_000_000, 96, 192
 _RAW_NAME = re.compile(r"\braw_\w+")
 _NEVER, _FOREVER = -(2**63) + 1, 2**63 - 1
 _EPOCH = date(1970, 1, 1)
@@ -143,7 +145,7 @@ class Engine:
             "preserve_insertion_order": False, "disabled_optimizers": "join_order,build_side_probe_side",
             "memory_limit": f"{_MEMORY}B", "temp_directory": self._spill.name,
         })
-        self._memory, self._read = _MEMORY, 0
+        self._memory, self._needed, self._of_row = _MEMORY, 0, _MEMORY_OF_ROW
         try:
             self._load(rates)
         except BaseException:
@@ -185,7 +187,7 @@ class Engine:
         self._fill(question)
         statement, values = grouped(question)
         cut = 3 + len(question.by)
-        found = [Group._make((*row[:3], row[3:cut], *row[cut:])) for row in self._rows(statement, values)]
+        found = [Group(row[0], row[1], row[2], row[3:cut], *row[cut:]) for row in self._rows(statement, values)]
         return [survival.told(group) for group in found] if question.metric.is_survival else found
 
     def members(self, question: Question) -> list[tuple[Any, ...]]:
@@ -217,12 +219,12 @@ class Engine:
         self._macro("period_of", [], [None])
         self._macro("period_after", [], [None])
         self._macro("instants_before", [], [0])
-        self._macro("zone_seconds", *_zone(self.calendar))
         self._script("base")
         if self._rows("SELECT 1 FROM pipeline WHERE starts <> '' OR won <> '' LIMIT 1"):
             self._script("starts")
         self._script("visits")
         self._script("credit")
+        self._of_row = _MEMORY_OF_MORE
         self.owners = [Owner(*row) for row in self._rows("SELECT owner, name, email, is_gone FROM owner")]
         emails = {
             **{owner: "" for person in self.people.persons for owner in person.owners},
@@ -263,6 +265,8 @@ class Engine:
         if family not in self._loaded:
             for needed in NEEDS.get(family, ()):
                 self._family(needed)
+            if family == "days":
+                self._macro("zone_seconds", *_zone(self.calendar))
             self._script(family)
             self._loaded.add(family)
             if family == "chances":  # learned where SQL is the wrong tool
@@ -287,6 +291,7 @@ class Engine:
         for name, value in question.variables.items():
             self._set(name, value)
         view = f"member_{question.metric.id}"
+        period = "period" if question.metric.by_day else f"period_of({question.placed_by})"
         if view not in _COLUMNS:
             given = set(self._duck.view(view).columns)
             _COLUMNS[view] = ", ".join(
@@ -296,9 +301,9 @@ class Engine:
         self._member_is, number = ("TABLE", "row_number() OVER ()") if question.credit == "split" else ("VIEW", "0")
         self._run(f"""
             CREATE {self._member_is} member AS
-            SELECT {number} AS member_no, period, record, event_at, placed_at, {_COLUMNS[view]}
-            FROM (SELECT *, {question.placed_by} AS placed_at, period_of({question.placed_by}) AS period FROM {view})
-            WHERE period IS NOT NULL AND {question.within_horizon}""")
+            SELECT {number} AS member_no, at_period AS period, record, event_at, placed_at, {_COLUMNS[view]}
+            FROM (SELECT *, {question.placed_by} AS placed_at, {period} AS at_period FROM {view})
+            WHERE at_period IS NOT NULL AND {question.within_horizon}""")
 
     def _place(self, question: Question) -> None:
         """The periods of the question; a stock is taken at the last instant, of a running one at the as-of moment.
@@ -388,10 +393,10 @@ class Engine:
         with self.known.stream(read.table, read.columns, read.where.format(as_of=self.known.as_of)) as rows:
             self._duck.register(raw, rows)
             try:
-                self._read += sum(count for (count,) in self._duck.execute(statement).fetchall())
+                self._needed += self._of_row * sum(count for (count,) in self._duck.execute(statement).fetchall())
             finally:
                 self._duck.unregister(raw)
-        self._grant(_MEMORY_OF_ROW * self._read)
+        self._grant(self._needed)
 
     def _table(self, name: str, columns: Mapping[str, str], rows: Sequence[Sequence[object]]) -> None:
         declared = ", ".join(f"{column} {kind}" for column, kind in columns.items())

@@ -26,6 +26,7 @@ def test_a_day_begins_and_an_instant_is_on_a_day_as_in_the_calendar(tmp_path: Pa
     instants = [calendar.start_of(day) + offset for day in days for offset in (-1, 0, 3_600_000_000)]
     store = Filled(f"sqlite:///{tmp_path / 'store.db'}").known_until("2025-04-01T00:00:00+00:00")
     with open_snapshot(store.url) as snapshot, kpi._engine(snapshot, calendar, "USD") as engine:
+        engine._family("days")
         starts = engine._rows(
             "SELECT list_transform(?, lambda text: day_start(day_number(text)))", [[day.isoformat() for day in days]]
         )[0][0]

@@ -122,14 +122,15 @@ class Books:
 
     def hand_over(self, step: given.HandOver) -> None:
         """Law 3. What else the record may say to the ledger, late as others came, it says by itself before."""
-        states = {one.number: one for one in sorted(self.told, key=lambda one: one.day)}
+        states = {one.number: one for one in sorted(self.told, key=lambda one: (one.day, one.later))}
         won = [one for one in states.values() if one.moves[-1][0] == "W"] or list(states.values())
         newest = won[step.place % len(won)]
-        self.take([newest.record(1, name="touched")])
+        newest = newest._replace(later=newest.later + 1)
+        self.take([newest.record(name="touched")])
         self.compute()
         before = over_all_owners(self)
-        newest = newest._replace(credit=step.credit)
-        self.take([newest.record(2, name="touched")])
+        newest = newest._replace(credit=step.credit, later=newest.later + 1)
+        self.take([newest.record(name="touched")])
         self.told.append(newest)
         self.compute()
         assert over_all_owners(self) == before

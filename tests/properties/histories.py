@@ -62,7 +62,10 @@ class Credit(NamedTuple):
 
 
 class Told(NamedTuple):
-    """A deal as the vendor had it on a day: its moves as (stage, day), told as a history or not, and the rest."""
+    """A deal as the vendor had it on a day: its moves as (stage, day), told as a history or not, and the rest.
+
+    `later`: minutes into the day, of what happened to it since it was first told as of that day.
+    """
 
     number: int
     day: int
@@ -72,14 +75,15 @@ class Told(NamedTuple):
     currency: str
     is_deleted: bool
     credit: Credit
+    later: int = 0
 
-    def record(self, later: int = 0, **more: Any) -> dict[str, Any]:
-        """Its record, `later` by so many minutes."""
+    def record(self, **more: Any) -> dict[str, Any]:
         stage, since = self.moves[-1]
         history = [(to, day * DAY + place) for place, (to, day) in enumerate(self.moves)] if self.has_history else None
         return deal(
-            self.number, self.day * DAY + 60 + later, stage, created=t(0), amount=self.amount, currency=self.currency,
-            closed=t(since * DAY) if stage in "WL" else None, deleted=t(self.day * DAY) if self.is_deleted else None,
+            self.number, self.day * DAY + 60 + self.later, stage, created=t(0), amount=self.amount,
+            currency=self.currency, closed=t(since * DAY) if stage in "WL" else None,
+            deleted=t(self.day * DAY) if self.is_deleted else None,
             history=history, **{**self.credit.fields(), **more},
         )
 

@@ -1,179 +1,33 @@
 """The ten identities of metrics.md section 5, all of them on one ledger that came in as any does: as pages.
 
-A story (`lives`) is told by two vendors: by one in order; by the other in pages cut otherwise, in any order, some of
-them twice. In between March is closed. Then it is asked about in four readings: by the close; of all that is known in
-the end (1 to 5, 8 to 10); again as of the close (6); and in another zone (7).
+`lives` says what may be told, `telling` how it comes in and what is asked; here stands what must hold of the answers.
+What is in money in one story is in count in another.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
-from functools import cache
 from itertools import groupby, pairwise
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert
 
-from connector import adjustments, frozen, journal, kpi
-from connector.closing import LEASE, Closing
-from connector.computation import Computation
-from connector.journal import PageEntry
-from connector.kpi import KpiDefinition
+from connector import adjustments
 from connector.kpi_store import Key
-from connector.model import KpiValue, Member, micros, moment
+from connector.model import KpiValue, moment
 from connector.period import Calendar
-from connector.ports import Page
-from connector.store import landing, tables
-from connector.store.snapshot import open_snapshot
-from tests.properties.lives import AGAIN, FIRST, KINDS, MAPPING, ORDER, RATES, READINGS, Story, stories
+from tests.properties.lives import KINDS, ORDER, Story, stories
 from tests.properties.started_once import started_once
-from tests.properties.world import LAW, SEARCH, SETTINGS, World, load
+from tests.properties.telling import MARCH, Members, Told, Values
+from tests.properties.world import LAW, SEARCH, World
 
-MARCH = "2026-03"
 OUT = {"won", "lost", "deleted", "handed_over", "owner_out", "amount_down"}
 """The steps of the bridge that make the open pipeline smaller."""
-Values = Mapping[str, Sequence[KpiValue]]
-Members = Mapping[str, Sequence[Member]]
-"""By KPI."""
-
-
-# --- what is asked ---------------------------------------------------------------------------------------------------
-
-ENTRIES = "stage_entries"
-
-
-def frozen_kpis(story: Story) -> list[KpiDefinition]:
-    """What is frozen and adjusted, in count or in money: wins, whose difference can be accepted, and a ratio."""
-    flow, ratio = ("won_value", "win_rate_value") if story.in_money else ("won_count", "win_rate_count")
-    return [
-        KpiDefinition("wins", flow, "owner", options={"credit": story.credit}),
-        KpiDefinition("ratio of all", ratio),
-    ]
-
-
-def asked(story: Story) -> list[KpiDefinition]:
-    """What else identities 1 to 5 and 10 are about, by pipeline, and so by vendor. A bridge has no shares."""
-    _, ratio = frozen_kpis(story)
-    shown = {"per": "owner", "by": "pipeline", "options": {"credit": story.credit}}
-    measure = {"measure": "value" if story.in_money else "count"}
-    bridge = {**measure, "credit": "current" if story.credit == "current" else "at_event"}
-    return [
-        KpiDefinition("ratio", ratio.metric, **shown),
-        KpiDefinition("bridge", "pipeline_bridge", "owner", "pipeline", options=bridge),
-        KpiDefinition("open", "open_pipeline", options=measure),
-        KpiDefinition("outcomes", "stage_outcomes", every="all", **shown),
-        KpiDefinition("reached", "stage_conversion", by="pipeline", every="all"),
-    ]
-
-
-def listed(story: Story) -> list[KpiDefinition]:
-    """Of all time, with the records behind them: entries, completed visits, and closes with the deal's beginning."""
-    return [
-        KpiDefinition("entries", ENTRIES, "owner", "pipeline", every="all", options={"credit": story.credit}),
-        KpiDefinition("visits", "stage_duration", every="all"),
-        KpiDefinition("closes", "win_rate_count", every="all", options={"count_by": "cohort"}),
-    ]
-
-
-PLACED = [KpiDefinition("by day", "win_rate_count", every="day"), KpiDefinition("by week", ENTRIES, every="week")]
-"""What puts records into periods: closes and entries."""
-
-
-# --- what happens ----------------------------------------------------------------------------------------------------
-
-
-class Told:
-    """A store to which a story is told. `asked_at`: as of when March was closed; `frozen`: what it was frozen with."""
-
-    def __init__(self, world: World, story: Story) -> None:
-        self.world, self.store, self.story = world.fresh(MAPPING), world.store, story
-        self.again = load(AGAIN, source="again")
-        self.calendar, self.kpis = Calendar(ZoneInfo(story.zone)), frozen_kpis(story)
-        journal.activate(self.store, world.source, self.again, AGAIN.encode(), {**SETTINGS, "sources": ["again"]})
-        settings_ = {"currency": story.currency, "decimal": "."}
-        rates = RATES[story.currency].encode()
-        journal.put_file(self.store, "fx", "", version="1", path="fx.csv", content=rates, settings=settings_)
-        with self.store.writing() as writing:  # as if every stream had been read to its end before
-            for source in ("crm", "again"):
-                writing.execute(insert(tables.known_since), {"source": source, "at": writing.stamp()})
-        self._read(0, story.before, story.again[: story.early])
-        with self._computation() as computation:
-            closing = Closing(computation, self.calendar.parse(MARCH), {"crm": ["deals"]}, "An", True, "law")
-            outcome = closing.run(self.store)
-        assert outcome.seal is not None
-        self.closed_at = micros(datetime.fromisoformat(outcome.seal.header["as_of"]))
-        self.frozen = frozen.closed(self.store).values
-        self._read(1, story.after, story.again[story.early :])
-
-    def _read(self, reading: int, pages: Sequence[Page], again: Sequence[Page]) -> None:
-        self.world.clock.set(moment(READINGS[reading]))
-        for one in pages:
-            self.world.take(one)
-        for one in again:
-            self._take_again(one)
-
-    def _take_again(self, taken: Page) -> None:
-        """`World.take`, of the other source."""
-        mapped = list(self.again.apply(taken.stream, self.world.source.records(taken.stream, taken.exchanges)))
-        read_at = micros(taken.read_at)
-        with self.store.writing() as writing:
-            stamp = writing.stamp()
-            landing.land(
-                writing, landing.pack(taken.exchanges), page=stamp, applied_at=stamp, source="again",
-                stream=taken.stream, run="test", read_at=read_at,
-            )
-            journal.take_page(writing, self.again, PageEntry(stamp, stamp, taken.stream, read_at, mapped))
-
-    @contextmanager
-    def _computation(self) -> Iterator[Computation]:
-        held = self.store.acquire(LEASE)
-        try:
-            yield Computation(self.store.url, self.kpis, self.calendar, self.story.currency, None, held)
-        finally:
-            self.store.release(held)
-
-    def answers(self) -> tuple[Values, Members]:
-        """Of all that is known: what was frozen as it is now, which is stored and adjusted by, and what is asked."""
-        asked_, names = [*self.kpis, *asked(self.story), *PLACED], periods(self.calendar)
-        listed_, all_ = listed(self.story), self.calendar.parse("all")
-        found = {one.id: list[KpiValue]() for one in (*asked_, *listed_)}
-        members = {one.id: list[Member]() for one in listed_}
-        with self._computation() as computation, computation.reading(self.store) as reading:
-            reading.store_values()
-            for value in reading.known.values(asked_, periods=names):
-                found[value.kpi].append(value)
-            for value, own in reading.known.with_members(listed_, all_):
-                found[value.kpi].append(value)
-                members[value.kpi] += (one for one in own if one.side == "denominator" or value.metric == ENTRIES)
-        return found, members
-
-    def elsewhere(self) -> tuple[Values, Calendar]:
-        """The same knowledge in another zone."""
-        calendar, found = Calendar(ZoneInfo(self.story.other)), {one.id: list[KpiValue]() for one in PLACED}
-        with open_snapshot(self.store.url) as snapshot:
-            for value in kpi.compute(PLACED, snapshot, calendar, self.story.currency, periods=periods(calendar)):
-                found[value.kpi].append(value)
-        return found, calendar
-
-    def then(self) -> Sequence[KpiValue]:
-        """What was frozen, recomputed from what had been seen before the close."""
-        with open_snapshot(self.store.url, self.closed_at) as snapshot:
-            return kpi.compute(self.kpis, snapshot, self.calendar, self.story.currency, periods=[MARCH])
-
-
-@cache
-def periods(calendar: Calendar) -> list[str]:
-    """The names of all days, weeks and months in which anything happens, and `all`."""
-    lengths = ("day", "week", "month", "all")
-    return [one.name for every in lengths for one in calendar.periods(every, FIRST, READINGS[-1])]
 
 
 # --- what must hold --------------------------------------------------------------------------------------------------
@@ -196,18 +50,15 @@ def holds(world: World, story: Story) -> None:
 
 
 def number(value: KpiValue | None, of: str = "value") -> Decimal:
+    """A number of a value, 0 where there is none."""
     return Decimal((getattr(value, of) if value else None) or 0)
 
 
-def total(values: Iterable[KpiValue], of: str = "value") -> Decimal:
-    return sum((number(value, of) for value in values), Decimal(0))
-
-
-def cells(values: Iterable[KpiValue], *names: str, of: str = "value") -> Counter[tuple[str, ...]]:
+def cells(values: Iterable[KpiValue], *names: str) -> Counter[tuple[str, ...]]:
     """Sums by subject, period and these dimensions, without what is 0."""
     found: Counter[tuple[str, ...]] = Counter()
     for value in values:
-        found[value.subject.key, value.period, *(value.dimensions[name] for name in names)] += number(value, of)
+        found[value.subject.key, value.period, *(value.dimensions[name] for name in names)] += number(value)
     return Counter({key: sum_ for key, sum_ in found.items() if sum_})
 
 
@@ -241,7 +92,7 @@ def owners_add_up(values: Values) -> None:
     for part in ("numerator", "denominator"):
         assert by_period(values["ratio"], part) == by_period(values["ratio of all"], part)
     assert by_period(values["wins"]) == by_period(values["ratio of all"], "numerator")
-    assert total(values["entries"]) == total(values["by week"])
+    assert sum(map(number, values["entries"])) == sum(map(number, values["by week"]))
 
 
 def by_period(values: Iterable[KpiValue], of: str = "value") -> Counter[str]:
@@ -292,7 +143,7 @@ def said_by(values: Iterable[KpiValue], source: str) -> Iterator[tuple[Any, ...]
 
 
 def frozen_again(told: Told) -> None:
-    """6."""
+    """6: to the letter; of what is no longer there nothing was left then."""
     found = {value.key: said(value) for value in told.then()}
     assert {key: said(value) for key, value in told.frozen.items() if key in found} == found
     assert not any(number(value) for key, value in told.frozen.items() if key not in found)
@@ -305,7 +156,7 @@ def said(value: KpiValue) -> KpiValue:
 
 def zones_only_move(told: Told, values: Values, members: Members) -> None:
     """7: the same records, each in the period of its local time, which in another zone is a neighbour at most."""
-    closes = [one.event_at for one in members["closes"] if one.event_at]
+    closes = [one.event_at for one in members["closes"] if one.event_at and one.side == "denominator"]
     entries = Counter[int]()  # in millionths, since owners may have shares of one
     for one in members["entries"]:
         entries[one.event_at or 0] += one.share or 0
@@ -335,13 +186,10 @@ def lives_are_whole(story: Story, members: Members) -> None:
     for id_, moves in story.lives.items():
         runs = [(kind, next(run).at) for kind, run in groupby(moves, lambda move: KINDS[move.stage])]
         was_closed = sum(end - begin for (kind, begin), (_, end) in pairwise(runs) if kind != "open")
-        for source in ("crm", "again"):
-            if not moves or runs[-1][0] == "open":
-                assert not moves or (source, id_) not in closed
-                continue
-            life = closed[source, id_]
-            assert life == runs[-1][1] - moves[0].at
-            assert open_for[source, id_] + was_closed == life
+        for deal in (("crm", id_), ("again", id_)):
+            assert (deal in closed) == (runs[-1][0] != "open")
+            if deal in closed:
+                assert open_for[deal] + was_closed == closed[deal] == runs[-1][1] - moves[0].at
 
 
 def adjustments_add_up(told: Told, values: Values) -> None:

@@ -124,6 +124,10 @@ def check_moves(name: str, member: Member, moves: dict[str, Any]) -> None:
         held = moves["held"]
         assert held["occurred_at"] <= at or held["origin"] == "initial"
         assert (held["to_pipeline"], held["to_stage"]) == stage
+    elif name == "stage_stay":  # which goes on, of all time, where nothing ended it
+        entered = moves["entered"]
+        assert (entered["occurred_at"], entered["to_pipeline"], entered["to_stage"]) == (at, *stage)
+        assert "left" not in moves or moves["left"]["occurred_at"] - at == member.duration
     elif name == "stage_duration":
         assert moves["left"]["occurred_at"] == at
         entered = moves["entered"]
