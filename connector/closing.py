@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import structlog
 from sqlalchemy import Connection, func, select
 
-from connector import adjustments, completeness, computing, files, frozen, journal, kpi, seal, workdays
+from connector import adjustments, completeness, computing, directory, files, frozen, journal, kpi, seal, workdays
 from connector.computation import Computation, run_apart
 from connector.config.beside import read_bytes, shown
 from connector.errors import ConfigError, Fault
@@ -70,6 +70,7 @@ class Closing:
     force: bool = False
     reason: str | None = None
     auto_accept_below: Decimal | None = None
+    found: Sequence[str] = ()  # what is missing by what was looked at before
 
     @property
     def store(self) -> str:
@@ -97,7 +98,7 @@ class Closing:
             small, proposed = adjustments.apart(proposed, self.auto_accept_below, self.computation.every)
             undecided = completeness.undecided(writing.connection, proposed)
             left_out = completeness.left_out(value for value, _ in found)
-            findings = tuple(dict.fromkeys([*before, *since, *left_out, *undecided]))
+            findings = tuple(dict.fromkeys([*self.found, *before, *since, *left_out, *undecided]))
             if findings and not self.force:
                 return Outcome(None, findings, waiting)
             for one in small:
@@ -186,12 +187,15 @@ def close(
         lengths = ", ".join(sorted({one.every for one in here.config.kpis})) or "none is there"
         raise fault("period", f"{name} is a {period.every}; the KPIs of the config have a value every: {lengths}")
     streams = {source: mapping.streams() for source, mapping in files.checked(here).items()}
+    problem = directory.refresh(here)
     files.register(here)
     lease = computing.lease(here, wait)
     config = here.config
     try:
-        computation = Computation(config.store, config.kpis, here.calendar, config.currency, config.people, lease)
-        task = Closing(computation, period, streams, actor, force, reason, config.auto_accept_below)
+        table = directory.table(here)
+        computation = Computation(config.store, config.kpis, here.calendar, config.currency, table, lease)
+        found = [problem] if problem else []
+        task = Closing(computation, period, streams, actor, force, reason, config.auto_accept_below, found)
         if threading.current_thread() is threading.main_thread():
             return task.run(here.store)
         return run_apart(task, here.clock)

@@ -20,7 +20,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Protocol, TypedDict, TypeVar
 
 from sqlalchemy import Connection
@@ -54,13 +53,13 @@ class Task(Protocol[Result_co]):
 
 @dataclass(frozen=True, slots=True)
 class Computation:
-    """What to compute, and the lease under which it is stored. `people` is the people file as it stands."""
+    """What to compute, and the lease under which it is stored. `people` is the people table as it stands."""
 
     store: str = field(repr=False)  # may hold a password
     definitions: Sequence[KpiDefinition]
     calendar: Calendar
     currency: str
-    people: Path | None
+    people: people.Table | None
     lease: Lease
 
     def run(self, store: Store) -> Changes:
@@ -151,7 +150,7 @@ class Reading:
 
     def _staff(self) -> set[str]:
         """The codes of the employees who have values."""
-        return {person.code for person in people_of(self.computation.people).persons if not person.is_ignored}
+        return {person.code for person in people.read_kept(self.computation.people).persons if not person.is_ignored}
 
 
 def run_apart(task: Task[Result_co], clock: Clock) -> Result_co:
@@ -242,15 +241,6 @@ class _Standing:
 
     def sleep(self, seconds: float) -> None:
         """Nothing: nobody waits in a computation."""
-
-
-def people_of(path: Path | None) -> people.People:
-    """The people file as it stands. Raises ConfigError."""
-    if path is None:
-        return people.People()
-    from connector.config.beside import read_bytes
-
-    return people.parse(read_bytes(path), str(path))
 
 
 class Gaps(TypedDict):

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from connector import adjustments, frozen, kpi, kpi_store, naming, scores
-from connector.computation import Computation, gaps, people_of
+from connector import adjustments, directory, frozen, kpi, kpi_store, naming, scores
+from connector.computation import Computation, gaps
 from connector.errors import Busy, ConfigError, Fault
 from connector.fx import Rates
 from connector.kpi import KpiDefinition
@@ -41,7 +41,7 @@ def refresh(here: Installation, *, wait: float = PATIENCE, apart: bool | None = 
     held = lease(here, wait)
     try:
         computation = Computation(
-            here.config.store, definitions, here.calendar, here.config.currency, here.config.people, held
+            here.config.store, definitions, here.calendar, here.config.currency, directory.table(here), held
         )
         if apart is None:
             apart = threading.current_thread() is not threading.main_thread()
@@ -68,7 +68,7 @@ def persons(here: Installation) -> dict[str, dict[str, str]]:
     """What destinations may be told of each employee, by code."""
     return {
         person.code: {"employee_code": person.code, "email": min(person.emails, default=""), "name": person.name}
-        for person in people_of(here.config.people).persons
+        for person in directory.people_of(here).persons
         if person.code
     }
 
@@ -268,7 +268,7 @@ def _in_view(
     found = adjustments.shown(here.store, found, as_of=moment)
     if view != "payable":
         return found
-    person = people_of(here.config.people).find(subject) if subject else None
+    person = directory.people_of(here).find(subject) if subject else None
     keys = {subject, person.code if person else subject}
 
     def wanted(key: Key) -> bool:
@@ -284,7 +284,7 @@ def _emptied(
     """What frozen values are today of which nothing is left; a person who was taken out of the people file has none."""
     there, definitions = {value.key for value in values}, {one.id: one for one in asked.definitions}
     left = [value for key, value in told.items() if key not in there and value.kpi in definitions]
-    staff = {one.code for one in people_of(here.config.people).persons if not one.is_ignored} if left else set()
+    staff = {one.code for one in directory.people_of(here).persons if not one.is_ignored} if left else set()
     made = (
         kpi.emptied(definitions[value.kpi], value, asked.calendar, asked.currency, value.as_of)
         for value in left if value.subject.kind != "person" or value.subject.key in staff
@@ -298,7 +298,7 @@ def _check_names(
     """Raise ConfigError where the answer is empty because the question names what nobody knows, today either."""
     with open_snapshot(here.config.store) as snapshot:
         naming.check(
-            snapshot, here.calendar, people_of(here.config.people),
+            snapshot, here.calendar, directory.people_of(here),
             {kind for one in definitions for kind in _kinds(one)}, subject, by,
             lambda: kpi.compute(definitions, snapshot, here.calendar, here.config.currency),
         )

@@ -122,7 +122,7 @@ class Evidences:
         deal = _cited("deal", past.version)
         if (member.source, member.id) in self._by_events:
             return self._of_event(past, member, deal)
-        if self.metric.family == "stages":
+        if self.metric.family in {"stages", "waiting"}:
             return Evidence(self._of_stage(past, member) + deal)
         instant = member.occurred_at or 0 if member.event_at is None else member.event_at
         if self.metric.id in {"pipeline_bridge", "expected_won_by_month"}:  # amounts that are of no single row
@@ -230,7 +230,7 @@ class Evidences:
         if self.metric.id == "stage_conversion":
             return self._advance(past, member)
         stage, at = (member.pipeline, member.stage), member.event_at or 0
-        lasted = (member.duration or 0) if self.metric.kind == "D" else 0
+        lasted = (member.duration or 0) if self.metric.id == "stage_duration" else 0
         begun = past.begun(stage, at - lasted)
         is_departure = self.metric.id == "queue_ratio" and member.side == "denominator"
         if self.metric.id in _OF_MOVES or is_departure:
@@ -241,7 +241,9 @@ class Evidences:
             places = [] if begun is None else [begun]
         cited: list[Cited] = []
         for place in places:
-            left = past.visits[place + 1 : place + 2] if self.metric.id in _BY_THE_END or is_departure else []
+            is_over = self.metric.id == "stage_stay" and past.left_at(place) == at + (member.duration or 0)
+            is_told = is_over or is_departure or self.metric.id in _BY_THE_END
+            left = past.visits[place + 1 : place + 2] if is_told else []
             cited += [Cited("left", move) for move in left] + [Cited("entered", past.visits[place])]
         if self.metric.id == "stage_to_won" and member.side == "numerator":
             cited += _cited("won", past.won_in(member.pipeline))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from connector import ask, convert, journal, kpi, ledger, mapping, okrs, pipelines, rules, scores
+from connector import ask, convert, directory, journal, kpi, ledger, mapping, okrs, pipelines, rules, scores
 from connector.config import beside
 from connector.config.beside import ScoreFile, TargetsFile, read_bytes, shown
 from connector.errors import ConfigError, Fault
@@ -27,16 +27,33 @@ def checked(here: Installation) -> dict[str, SourceMapping]:
         found = here.mappings()
     except ConfigError as error:
         faults += error.faults
-    targets = None
-    if config.targets is not None:
-        kpis = {one.id: one for one in config.kpis}
-        targets = TargetsFile(config.targets, config.targets_decimal, kpis, here.calendar)
     faults += beside.tables(
-        config.people, config.fx, config.holidays, config.currency, config.fx_decimal, targets, _scores(here)
+        config.people, config.fx, config.holidays, config.currency, config.fx_decimal, _targets(here), _scores(here),
+        judges_names=config.people_from is None,
     )
     if faults:
         raise ConfigError(faults)
     return found
+
+
+def misnamed(here: Installation) -> list[Fault]:
+    """What the targets, okrs and ask files say of whom the list of employees does not have, or has as one person.
+
+    Found only once the list was read, since somebody may be new on it and in a table on the same day. With a people
+    file alone it is a fault before anything runs.
+    """
+    if here.config.people_from is None or directory.table(here) is None:
+        return []
+    return beside.named(_targets(here), here.config.currency, _scores(here), directory.people_of(here))
+
+
+def _targets(here: Installation) -> TargetsFile | None:
+    """The targets file with what it is judged by."""
+    config = here.config
+    if config.targets is None:
+        return None
+    kpis = {one.id: one for one in config.kpis}
+    return TargetsFile(config.targets, config.targets_decimal, kpis, here.calendar)
 
 
 def _scores(here: Installation) -> list[ScoreFile]:
@@ -57,7 +74,7 @@ def register(here: Installation) -> None:
     """Keep the calendar, people, rates, holidays, targets, okrs, ratings and KPIs as they are from now on."""
     config = here.config
     _put_rules(here)
-    _put_table(here, "people", config.people, {})
+    _put_people(here)
     _put_table(here, "fx", config.fx, {"currency": config.currency, "decimal": config.fx_decimal})
     _put_table(here, "holidays", config.holidays, {})
     rules = here.calendar.rules
@@ -86,6 +103,15 @@ def _put_rules(here: Installation) -> None:
     journal.put_file(here.store, "rules", "", version=_hash(content), path="", content=content.encode(), settings={})
 
 
+def _put_people(here: Installation) -> None:
+    """Keep who is an employee; a list that was never read takes nobody out."""
+    table = directory.table(here)
+    if table is not None:
+        _put_content(here, "people", table.path, table.content, {})
+    elif here.config.people_from is None:
+        _put_table(here, "people", None, {})
+
+
 def _put_table(here: Installation, kind: str, path: Path | None, settings: Mapping[str, Any]) -> None:
     """Keep a table; one the config no longer names is withdrawn by an empty version."""
     if path is None:
@@ -94,11 +120,12 @@ def _put_table(here: Installation, kind: str, path: Path | None, settings: Mappi
         if known is not None:
             journal.put_file(here.store, kind, "", version="", path="", content=b"", settings={})
         return
-    content = read_bytes(path)
-    meaning = canonical_json([settings, [_cells(row.cells) for row in read_table(content, str(path))]])
-    journal.put_file(
-        here.store, kind, "", version=_hash(meaning), path=shown(path), content=content, settings=settings
-    )
+    _put_content(here, kind, shown(path), read_bytes(path), settings)
+
+
+def _put_content(here: Installation, kind: str, path: str, content: bytes, settings: Mapping[str, Any]) -> None:
+    meaning = canonical_json([settings, [_cells(row.cells) for row in read_table(content, path)]])
+    journal.put_file(here.store, kind, "", version=_hash(meaning), path=path, content=content, settings=settings)
 
 
 def _cells(cells: Mapping[str, Any]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from connector import activation, computing, files, frozen, kpi_store, runs, sync
+from connector import activation, computing, directory, files, frozen, kpi_store, runs, sync
 from connector import quarantine as quarantine_
 from connector.errors import Busy, ConnectorError, StoreError
 from connector.model import iso, micros
@@ -156,6 +156,7 @@ class Job:
         """Bring the stored KPI values up to date."""
         if self.dry_run or self.stop():
             return
+        self._read_people()
         files.register(self.here)
         try:
             changes = computing.refresh(self.here, wait=max(self.wait, computing.PATIENCE))
@@ -164,6 +165,16 @@ class Job:
             self.codes.append(1)
         else:
             self.extra["kpis"] = changes._asdict()
+
+    def _read_people(self) -> None:
+        """Bring the employees that a destination lists up to date; what is wrong with them is a finding."""
+        problem = directory.refresh(self.here, self.stop)
+        found = [problem] if problem else [str(fault) for fault in files.misnamed(self.here)]
+        if found:
+            self.notes += found
+            self.codes.append(1)
+        if (people := directory.status(self.here)) is not None:
+            self.extra["people"] = people
 
     def deliver(self, names: Sequence[str]) -> None:
         """Bring these destinations to the stored values, one after the other."""
@@ -251,6 +262,8 @@ class Job:
             steps.append(f"connector quarantine list  ({items} records could not be mapped)")
         if any(one.exit_code == 4 for one in self.sources):
             steps.append("connector stops list  (what came was too implausible to apply)")
+        if (self.extra.get("people") or {}).get("problem"):
+            steps.append(f"connector check {self.here.config.people_from}")
         failed = [one.source for one in self.sources if one.exit_code == 3]
         failed += [one.destination for one in self.destinations if self._exit_code(one) == 3]
         if failed:

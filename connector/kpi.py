@@ -213,12 +213,14 @@ class Reading:
         definitions = list(definitions)
         wanted = _wanted(self._engine, subject)
         given = self._given(definitions)
-        return [
-            value if basis == value.basis else replace(value, basis=basis)
-            for definition in definitions
-            for value in given.values(definition, periods)
-            if wanted is None or (value.subject.kind, value.subject.key) in wanted
-        ]
+        found = {}
+        for place, definition in sorted(enumerate(definitions), key=lambda one: _looks_elsewhere(one[1])):
+            found[place] = [
+                value if basis == value.basis else replace(value, basis=basis)
+                for value in given.values(definition, periods)
+                if wanted is None or (value.subject.kind, value.subject.key) in wanted
+            ]
+        return [value for place in range(len(definitions)) for value in found[place]]
 
     def with_members(
         self, definitions: Iterable[KpiDefinition], period: Period
@@ -461,6 +463,12 @@ class _Given:
         if definition.id in self._parts:
             self._known[definition.id] = definition, names, found
         return found
+
+
+def _looks_elsewhere(definition: KpiDefinition) -> bool:
+    """Whether a KPI needs other periods than its own. Such ones come last: the engine prepares periods, not metrics."""
+    metric = METRICS.get(definition.metric)
+    return metric is not None and any(term.window != "period" for term in metric.made_of.values())
 
 
 def _asked(engine: Engine, definition: KpiDefinition) -> list[Question]:

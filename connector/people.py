@@ -1,4 +1,4 @@
-"""Who is an employee: the people file, and which vendor users (owners) belong to whom.
+"""Who is an employee: the people table, and which vendor users (owners) belong to whom.
 
 A row is one employee; several rows of one `employee_code` add owners or tell another team at another time. An owner
 belongs to the person whose `owner` column names it, else to the one with its e-mail; nobody is guessed.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import NamedTuple
 
 from connector.cells import code, day, read
 from connector.convert import flag
@@ -16,6 +17,13 @@ from connector.errors import ConfigError, Fault
 from connector.tabular import Row, columns, read_table
 
 COLUMNS = ("employee_code", "email", "owner", "name", "team", "manager", "from", "to", "ignore")
+
+
+class Table(NamedTuple):
+    """A people table as it is kept: how it is called, whose ending says of what kind it is, and its content."""
+
+    path: str
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,7 @@ class Person:
 
 
 class People:
-    """The people file, looked up by owner."""
+    """The people table, looked up by owner."""
 
     def __init__(self, persons: Iterable[Person] = ()) -> None:
         self.persons = list(persons)
@@ -92,10 +100,20 @@ def parse(content: bytes, file: str) -> People:
     """The people of a table with (some of) the columns of `COLUMNS`. All faults at once as ConfigError."""
     if "employee_code" not in columns(content, file):
         raise ConfigError([Fault(file, 1, "employee_code", f"no such column; expected {', '.join(COLUMNS)}")])
+    return of_rows(read_table(content, file))
+
+
+def read_kept(table: Table | None) -> People:
+    """The people of a table; nobody without one. Raises ConfigError as `parse`."""
+    return People() if table is None else parse(table.content, table.path)
+
+
+def of_rows(rows: Iterable[Row]) -> People:
+    """The people of these rows of people tables. All faults at once as ConfigError, each with the row's own place."""
     faults: list[Fault] = []
     persons: dict[str, Person] = {}
     claims: dict[tuple[str, str], str] = {}
-    for row in read_table(content, file):
+    for row in rows:
         found = _row(row, faults)
         if found is None:
             continue

@@ -202,6 +202,17 @@ class Source(ABC):
 
 
 @dataclass(frozen=True, slots=True)
+class Employee:
+    """One row of the employees a destination knows: text by column of the people table, a day as YYYY-MM-DD.
+
+    A column that says nothing is absent; `faults` are those that cannot be read, each with what was expected.
+    """
+
+    cells: Mapping[str, str]
+    faults: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """One KPI value owed to one destination under one stable key.
 
@@ -247,6 +258,15 @@ class Destination(ABC):
 
     batch: int = 100
     """How many deliveries `send` takes at once."""
+
+    @classmethod
+    def has_directory(cls, settings: Any) -> bool:  # noqa: ARG003  # whoever has a list looks at them
+        """Whether, with these settings, it knows who is an employee, so that `employees` may be asked."""
+        return False
+
+    def employees(self) -> Iterator[Employee]:
+        """Everybody it knows, in its own order. Raises RemoteError; what came before is then not the whole."""
+        raise NotImplementedError(f"{type(self).__name__} has no list of employees")
 
     idempotent: bool = False
     """Whether sending the same delivery again is harmless, so that an unanswered one may simply be sent again."""

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import func, select
 
-from connector import files, runs, schedule, stops
+from connector import directory, files, runs, schedule, stops
 from connector import mapping_tests as mapping_tests_
 from connector.errors import ConfigError, ConnectorError, Fault
 from connector.model import iso, micros
@@ -31,6 +31,7 @@ def status(here: Installation) -> dict[str, Any]:
     return {
         "sources": _sources(here),
         "destinations": _destinations(here),
+        **({"people": people} if (people := directory.status(here)) else {}),
         "quarantine": _count(here, select(func.count()).where(tables.quarantine.c.state == "open")),
         "owed": sum(deliveries.get(state, 0) for state in ("owed", "sending", "unanswered")),
         "refused": deliveries.get("refused", 0),
@@ -129,6 +130,9 @@ def _checked(here: Installation, name: str, kind: str) -> dict[str, Any]:
     port = here.source(name) if kind == "sources" else here.destination(name)
     with closing(port):
         checks = [_line(check, 3) for check in _tried(port)]
+        is_well = all(check["exit_code"] == 0 for check in checks)
+        if isinstance(port, Destination) and name == here.config.people_from and is_well:
+            checks.append(_people(port))
     if kind == "sources":
         checks += [_line(check, 1) for check in _streams(here, name, port)]
         tests = mapping_tests_.run(here.mapping(name))
@@ -137,6 +141,17 @@ def _checked(here: Installation, name: str, kind: str) -> dict[str, Any]:
         "name": name, "adapter": found.adapter, "checks": checks, "schedule": str(found.schedule or "") or None,
         "next": next_times(here, found.schedule),
     }
+
+
+def _people(destination: Destination) -> dict[str, Any]:
+    """How many employees it lists, or what is wrong with its list."""
+    try:
+        number = directory.count(destination)
+    except ConfigError as error:
+        return _line(Check("employees", False, str(error)), 1)
+    except ConnectorError as error:
+        return _line(Check("employees", False, f"{error} {error.remedy}"), 3)
+    return _line(Check("employees", number > 0, f"{number:,}" if number else "its list is empty"), 1)
 
 
 def _line(check: Check, code: int) -> dict[str, Any]:

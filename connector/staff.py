@@ -1,4 +1,4 @@
-"""Who is an employee by the people file, and which owners belong to nobody: the deals and the money they hold.
+"""Who is an employee, and which owners belong to nobody: the deals and the money they hold.
 
 Owners that match no employee are in no person's numbers and never pushed; nobody is guessed. What they own is told
 here, so that somebody can give them to a person, or ignore them.
@@ -11,8 +11,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from connector import kpi
-from connector.computation import gaps, people_of
+from connector import directory, kpi
+from connector.computation import gaps
 from connector.kpi import KpiDefinition
 from connector.metrics.question import NOBODY
 from connector.model import KpiValue, micros
@@ -31,14 +31,14 @@ _OF_OWNERS = tuple(
 
 
 def listed(here: Installation) -> dict[str, Any]:
-    """The employees of today by the people file as it stands, and the owners that are none of them.
+    """The employees of today by the people file, or the list as it was last read, and the owners that are none of them.
 
     {"people": [{employee_code, name, emails, owners, team, manager, from, to}], "unmatched": [{owner, name, email,
     open_deals, open_value, won_deals, won_value, closed_deals}], "currency"}: the unmatched with most money first,
     those without a deal last; owner `none` stands for deals without owner. A number that is withheld or not known yet
     is null. Raises ConfigError.
     """
-    staff, store, currency = people_of(here.config.people), here.store, here.config.currency
+    staff, store, currency = directory.people_of(here), here.store, here.config.currency
     with open_snapshot(here.config.store) as snapshot:
         told = list(_owners(snapshot))
         known = gaps(store, snapshot.known_at)

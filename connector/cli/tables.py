@@ -128,6 +128,11 @@ def status(console: Console, now: Mapping[str, Any]) -> None:
             for one in now["sources"]
         ],
     )
+    if people := now.get("people"):
+        read = people["last_read_at"] and f"{people['employees']:,}, read {when(people['last_read_at'])}"
+        console.print(f"employees of {people['from']}: {read or 'never read'}")
+        if people["problem"]:
+            console.print(people["problem"])
     waits = ("quarantine", "owed", "refused", "dead", "stops")
     console.print(", ".join(f"{name}: {now[name]:,}" for name in waits))
     for lease in now["leases"]:

@@ -76,6 +76,7 @@ class Config:
     `auto_accept_below`: of adjustments in the reporting currency; None: a person decides each.
     `kpis`: with the scores, which are made of the others, `okrs` and `ask`.
     `close`: by length of period, the working day after it on which it closes by itself; empty: by hand only.
+    `people_from`: the destination whose employees they are; `people` is then a file that adds to them, or overrides.
     `store` and `secrets` hold credentials and are not in the repr; `document` is the file as written (with `${…}`).
     """
 
@@ -89,6 +90,7 @@ class Config:
     week_start: str
     working_days: tuple[str, ...]
     people: Path | None
+    people_from: str | None
     targets: Path | None
     targets_decimal: str
     fx: Path | None
@@ -167,14 +169,15 @@ class Reader:
         kpis = self.kpis(list(destinations))
         kpis += ScoreReader(self, kpis, list(destinations)).definitions(sound)
         store = self.store(data.get("store", ConfigKeys.model_fields["store"].default))
-        people = self.file(("people",))
+        people = self.file(("people", "file") if isinstance(data.get("people"), dict) else ("people",))
+        people_from = self.people_from(list(destinations), destinations)
         targets = self.file(("targets", "file") if isinstance(data.get("targets"), dict) else ("targets",))
         fx = self.file(("fx", "file"))
         holidays = self.file(("holidays",))
         okrs = self.file(("okrs", "file") if isinstance(data.get("okrs"), dict) else ("okrs",))
         ask = self.file(("ask", "file") if isinstance(data.get("ask"), dict) else ("ask",))
         self.beside.sources, self.beside.people, self.beside.fx = list(sources), people, fx
-        self.beside.holidays = holidays
+        self.beside.holidays, self.beside.has_directory = holidays, people_from is not None
         if sound:
             self.beside.currency, self.beside.decimal = sound.currency, sound.fx.decimal if sound.fx else "."
             self.beside.targets = self.targets(targets, sound, kpis)
@@ -189,6 +192,7 @@ class Reader:
             file=self.document.file, folder=self.folder, store=store, zone=keys.timezone, currency=keys.currency,
             fiscal_year_start=keys.fiscal_year_start, fiscal_year_named=keys.fiscal_year_named,
             week_start=keys.week_start, working_days=tuple(keys.working_days), people=people,
+            people_from=people_from,
             targets=targets, targets_decimal=keys.targets.decimal if keys.targets else ".", fx=fx,
             fx_decimal=keys.fx.decimal if keys.fx else ".", holidays=holidays,
             close=keys.close.model_dump(exclude_none=True), guard_shrink=keys.guard.shrink,
@@ -320,6 +324,18 @@ class Reader:
             return path
         self.fault(place, f"there is no file {path}, expected a table (.csv, .xlsx or .yaml)")
         return None
+
+    def people_from(self, names: list[str], made: Mapping[str, DestinationConfig | None]) -> str | None:
+        """The destination whose list of employees is asked for; a fault where there is none, or it has no list."""
+        place, found = ("people", "from"), self.document.get(("people",))
+        name = found.get("from") if isinstance(found, dict) else None
+        if not isinstance(name, str):
+            return None
+        if name not in names:
+            self.faults.append(key_faults.unknown_name(self.document, place, name, names, "destination"))
+        elif (one := made[name]) is not None and not one.make.has_directory(one.settings):
+            self.fault(place, f"{name} lists no employees, expected a destination that does (rest: its key employees)")
+        return name
 
     def targets(self, path: Path | None, sound: ConfigKeys, made: list[KpiDefinition]) -> TargetsFile | None:
         """The targets file, unless what it is judged by is at fault; of KPIs at fault the targets are not judged."""

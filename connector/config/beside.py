@@ -62,6 +62,7 @@ class Beside:
     currency: str = ""
     decimal: str = "."
     people: Path | None = None
+    has_directory: bool = False  # a destination lists the employees, so the file does not know all of them
     fx: Path | None = None
     holidays: Path | None = None
     targets: TargetsFile | None = None
@@ -72,7 +73,10 @@ class Beside:
 
     def faults(self) -> list[Fault]:
         """The faults of every file that is there."""
-        found = tables(self.people, self.fx, self.holidays, self.currency, self.decimal, self.targets, self.scores)
+        found = tables(
+            self.people, self.fx, self.holidays, self.currency, self.decimal, self.targets, self.scores,
+            judges_names=not self.has_directory,
+        )
         return [*self._of_mappings(), *found]
 
     def _of_mappings(self) -> list[Fault]:
@@ -93,15 +97,28 @@ class Beside:
 
 def tables(
     people_file: Path | None, fx_file: Path | None, holidays_file: Path | None, currency: str, decimal: str,
-    targets_file: TargetsFile | None, scores: Sequence[ScoreFile] = (),
+    targets_file: TargetsFile | None, scores: Sequence[ScoreFile] = (), *, judges_names: bool = True,
 ) -> list[Fault]:
-    """The faults of the people, rates, holidays, targets, okrs and ask files."""
-    from connector import fx, people, targets, workdays
+    """The faults of the people, rates, holidays, targets, okrs and ask files.
+
+    `judges_names`: whether the people file knows everybody, so that another name in a table is a fault.
+    """
+    from connector import fx, people, workdays
 
     faults: list[Fault] = []
     staff = _tried(people_file, faults, people.parse)
     _tried(fx_file, faults, lambda content, name: fx.parse(content, name, currency, decimal))
     _tried(holidays_file, faults, workdays.holidays)
+    return faults + named(targets_file, currency, scores, staff if judges_names else None)
+
+
+def named(
+    targets_file: TargetsFile | None, currency: str, scores: Sequence[ScoreFile], staff: People | None
+) -> list[Fault]:
+    """The faults of the tables that name people; without `staff` names are not judged."""
+    from connector import targets
+
+    faults: list[Fault] = []
     if targets_file is not None:
         given = targets_file
         _tried(

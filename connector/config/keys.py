@@ -75,6 +75,26 @@ class TargetsKeys(FileKeys):
     decimal: Literal[".", ","] = Field(".", description="The decimal mark of its targets.")
 
 
+class PeopleKeys(Keys):
+    """Employees: the name of a table, or this."""
+
+    from_: str | None = Field(None, alias="from", description="The destination whose list of employees they are.")
+    file: str | None = Field(None, description="A table, .csv, .xlsx or .yaml; beside a list it adds and overrides.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            return {"file": given}
+        if not isinstance(given, dict) or not (given.get("from") or given.get("file")):
+            raise ValueError("expected the name of a file, or a mapping of from (a destination), file, or both")
+        return given
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, made: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string"}, made(schema)]}
+
+
 class OkrsKeys(FileKeys):
     """Objectives and key results: the file's name, or this. They are the KPIs okr_objective and okr_kr_progress."""
 
@@ -213,7 +233,7 @@ class ConfigKeys(Keys):
         json_schema_extra={"default": [*_WORKED]},
     )
     holidays: str | None = Field(None, description="Table of days that are no working days: date, name.")
-    people: str | None = Field(None, description="Table of employees: who sells, in which team, since when.")
+    people: PeopleKeys | None = Field(None, description="Who sells, in which team, since when: a table, or a list.")
     targets: TargetsKeys | None = Field(None, description="What is to be reached.")
     fx: FxKeys | None = Field(None, description="Exchange rates.")
     close: CloseKeys = Field(

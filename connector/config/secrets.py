@@ -13,7 +13,7 @@ from connector.yaml_reader import Place
 _SHOWN = {  # keys whose value is no secret, even when it comes from the environment
     "adapter", "mapping", "schedule", "timezone", "currency", "since", "overlap", "budget", "windows", "folder", "file",
     "path", "database", "table", "base_url", "host", "port", "people", "user", "api_version", "metric", "store", "url",
-    "targets",
+    "targets", "from",
 }
 
 

@@ -16,7 +16,15 @@ from connector.journal.entries import (
     take_pages,
     take_pass,
 )
-from connector.journal.files import check_in_force, latest_version, load_mapping, mapping_settings, put_file
+from connector.journal.files import (
+    check_in_force,
+    latest_file,
+    latest_version,
+    load_mapping,
+    mapping_settings,
+    put_file,
+    write_file,
+)
 from connector.journal.known import mark_known, unknown_sources
 from connector.journal.mappings import activate, take_mapping
 from connector.journal.replay import rebuild
@@ -28,6 +36,7 @@ __all__ = [
     "check_in_force",
     "decide",
     "known_records",
+    "latest_file",
     "latest_version",
     "load_mapping",
     "made_by",
@@ -43,4 +52,5 @@ __all__ = [
     "take_pages",
     "take_pass",
     "unknown_sources",
+    "write_file",
 ]

@@ -27,6 +27,18 @@ def latest_version(connection: Connection, kind: str, name: str) -> str | None:
     ).scalar()
 
 
+def latest_file(connection: Connection, kind: str, name: str) -> tuple[str, str, bytes] | None:
+    """Version, path and content of the file in force, None before the first and after it was withdrawn."""
+    table = tables.file_version
+    row = connection.execute(
+        select(table.c.version, table.c.path, table.c.content)
+        .where(table.c.kind == kind, table.c.name == name)
+        .order_by(table.c.seen_at.desc())
+        .limit(1)
+    ).first()
+    return (row.version, row.path, bytes(row.content)) if row is not None and row.content else None
+
+
 def check_in_force(connection: Connection, source_mapping: SourceMapping) -> None:
     """Make sure, inside the transaction that writes, that nobody put another mapping in force. Raises Busy.
 

@@ -2,7 +2,8 @@
 
 A window may be longer than the period, so that those of neighbouring periods overlap. The instants at which windows
 begin and end cut time into pieces; a term is computed over the pieces, and a window adds up those that are in it. So a
-term of a longer window must add up over time: counts, amounts, shares and mean durations do, quantiles do not.
+term of a longer window must add up over time: counts, amounts, shares and mean durations do, quantiles do not. What is
+told by day does not either, and is computed over the windows as they are.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from typing import Any
 
 from connector.metrics.engine import Engine, meaning
 from connector.metrics.metric import Metric, Term, Window
-from connector.metrics.question import Group, Question
+from connector.metrics.question import DAY, Group, Question
 from connector.metrics.value import Numbers
 from connector.period import Calendar, Period
 
 Key = tuple[str, str, tuple[str, ...]]
 """Kind and key of a subject, and the words of the dimensions."""
 
-_ADDED = Group._fields[4:-2]  # low and high are of one piece only
+_ADDED = Group._fields[4:-3]  # low, high and stays are of one piece only
 _sums, _piece = attrgetter(*_ADDED), attrgetter("period")
 _NONE = (0,) * len(_ADDED)
 
@@ -45,6 +46,12 @@ class Composition:
     def days(self) -> int:
         """How many days the period has."""
         return (self.period.end_on - self.period.start_on).days + 1
+
+    @property
+    def year(self) -> int:
+        """How much of the 12 months that end with the period had passed by the as-of moment, in microseconds."""
+        after = self.period.end_on + timedelta(days=1)
+        return (after - _a_year_before(after)).days * DAY - max(0, self.period.end - self.as_of)
 
     def days_before(self, steps: int) -> int:
         """How many days the period so many before it has."""
@@ -83,12 +90,14 @@ def asked(named: Iterable[tuple[str, Question]]) -> list[tuple[Question, list[tu
     """
     alike: dict[tuple[Hashable, bool], list[tuple[str, Question]]] = {}
     for name, one in named:
-        alike.setdefault((meaning(one), _overlap(one.periods)), []).append((name, one))
+        is_cut = _overlap(one.periods) and not one.metric.by_day
+        alike.setdefault((meaning(one), is_cut), []).append((name, one))
     found: list[tuple[Question, list[tuple[str, tuple[Period, ...]]]]] = []
     for (_, are_cut), terms in alike.items():
         told = {(one.start, one.end): one for _, question in terms for one in question.periods}
         windows = tuple(told[bounds] for bounds in sorted(told))
-        if not are_cut and _overlap(windows):  # of different lengths: none is a sum of others
+        by_day = terms[0][1].metric.by_day
+        if not (are_cut or by_day) and _overlap(windows):  # of different lengths: none is a sum of others
             found += [(question, [(name, question.periods)]) for name, question in terms]
         else:
             periods = _pieces(windows) if are_cut else windows
@@ -134,8 +143,12 @@ def window(kind: Window, period: Period, calendar: Calendar, steps: int = 1) -> 
 def _year_until(end: int, name: str, calendar: Calendar) -> Period:
     """The 12 months that end at an instant, the first of a local day."""
     last, after = calendar.day_of(end - 1), calendar.day_of(end)
-    first = date(after.year - 1, after.month, min(after.day, 28) if after.month == 2 else after.day)
+    first = _a_year_before(after)
     return Period(name, "year", first, last, calendar.start_of(first), end)
+
+
+def _a_year_before(day: date) -> date:
+    return date(day.year - 1, day.month, min(day.day, 28) if day.month == 2 else day.day)
 
 
 def _overlap(windows: Sequence[Period]) -> bool:
@@ -153,17 +166,18 @@ def _folded(
     found: Sequence[Group], pieces: Sequence[Period], windows: Sequence[Period]
 ) -> Iterator[tuple[int, tuple[Key, Group]]]:
     """The groups of each window, by its place; a window of several pieces has their sums."""
-    begins = {piece.start: place for place, piece in enumerate(pieces)}
-    ends = {piece.end: place + 1 for place, piece in enumerate(pieces)}
-    spans = [(place, begins[one.start], ends[one.end]) for place, one in enumerate(windows)]
-    if all(end == first + 1 for _, first, end in spans):
+    whole = {(piece.start, piece.end): place for place, piece in enumerate(pieces)}
+    if all((one.start, one.end) in whole for one in windows):
         of_piece: dict[int, list[int]] = {}
-        for place, piece, _ in spans:
-            of_piece.setdefault(piece, []).append(place)
+        for place, one in enumerate(windows):
+            of_piece.setdefault(whole[one.start, one.end], []).append(place)
         for group in found:
             for place in of_piece.get(group.period, ()):
                 yield place, ((group.kind, group.key, group.dimensions), group)
         return
+    begins = {piece.start: place for place, piece in enumerate(pieces)}
+    ends = {piece.end: place + 1 for place, piece in enumerate(pieces)}
+    spans = [(place, begins[one.start], ends[one.end]) for place, one in enumerate(windows)]
     of_key: dict[Key, list[Group]] = {}
     for group in sorted(found, key=_piece):
         of_key.setdefault((group.kind, group.key, group.dimensions), []).append(group)

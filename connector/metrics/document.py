@@ -22,7 +22,7 @@ _CHAPTERS: Mapping[str, tuple[str, ...]] = {
     "Leads and what comes of them": ("leads", "response"),
     "Lost deals that come back": ("recycling",),
     "Calls, mails and meetings": ("activities", "touches"),
-    "Through the stages": ("stages", "standing", "slipping", "bottleneck"),
+    "Through the stages": ("stages", "standing", "slipping", "bottleneck", "waiting"),
     "Open pipeline and forecast": ("pipeline", "bridge", "forecast", "chances"),
     "Orders, cash, contracts": ("orders", "contracts"),
     "Customers": ("customers",),

@@ -97,8 +97,10 @@ class Metric:
     is reached from above. `is_median`: the value is the median of its members' amounts. `placed_by`: the column of its
     view that puts a member into a period, where no option says so. `takes_target`: its target is one of the numbers it
     is made of, so that there is no attainment. `is_survival`: members still open have a duration so far, and the value
-    is the median of Kaplan-Meier. `made_of`: the terms of a metric made of others, by name, and `combine`
-    what makes a value of them.
+    is the median of Kaplan-Meier. `by_day`: beside its sums stands how many members lasted how long (`Group.stays`),
+    and its view tells the period of each member itself, in the column `period`, so that it may be in several;
+    it leaves none out.
+    `made_of`: the terms of a metric made of others, by name, and `combine` what makes a value of them.
     """
 
     id: str
@@ -127,6 +129,7 @@ class Metric:
     placed_by: str = "event_at"
     takes_target: bool = False
     is_survival: bool = False
+    by_day: bool = False
     made_of: Mapping[str, Term] = field(default_factory=dict)
     combine: Callable[[Composition], Numbers] | None = None
     version: int = 1

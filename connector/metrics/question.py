@@ -109,7 +109,9 @@ class Group(NamedTuple):
 
     Shares in millionths (a whole record is 1,000,000), amounts in ten-thousandths of base money, durations in
     microseconds: `low` and `high` are the two in order between which the asked quantile lies. `without_*`: records
-    left out because they have no amount, no rate, no possible duration.
+    left out because they have no amount, no rate, no possible duration. `stays` of a metric `by_day`: three lists of
+    one length, the days (whole ones), how many members ended after so many, and how many go on; in no order, and a day
+    may be there twice.
     """
 
     period: int
@@ -128,6 +130,7 @@ class Group(NamedTuple):
     total: int = 0
     low: int = 0
     high: int = 0
+    stays: Sequence[Sequence[int]] = ()
 
 
 class _From(NamedTuple):
@@ -165,6 +168,7 @@ def grouped(question: Question) -> tuple[str, list[Any]]:
     shown = {alias: alias if alias in own else dimension(question, name, "cell")[0] for alias, name in cuts.items()}
     by = [f"credited.{name}" for name in ("period", *_numbers(question))]
     by += [f"{sql} AS {alias}" for alias, (sql, _) in own.items()]
+    by += [f"credited.duration // {DAY} AS day"] if question.metric.by_day else []
     named = ["period", f"{kind} AS kind", f"{key} AS key", *(f"{sql} AS {alias}" for alias, sql in shown.items())]
     needed = _needed(question)
     one, all_ = _DISTINCT if question.metric.distinct else _ADDED
@@ -234,7 +238,8 @@ def _needed(question: Question) -> set[str]:
 
 def _left_out(question: Question) -> tuple[str, str]:
     """The inner and outer columns that count records left out, each once; nothing where a metric leaves none out."""
-    leaves = ("amount", "rate") if question.metric.money else ("duration",) if question.metric.is_duration else ()
+    has_durations = question.metric.is_duration and not question.metric.by_day
+    leaves = ("amount", "rate") if question.metric.money else ("duration",) if has_durations else ()
     inner = (
         f", list(credited.record) FILTER (credited.left_out = '{reason}') AS without_{reason}" for reason in leaves
     )
@@ -257,6 +262,13 @@ def _durations(question: Question) -> tuple[str, str, str]:
             ", coalesce(list_sort(flatten(list(decided))), []) AS decided"
             ", coalesce(list_sort(flatten(list(running))), []) AS running",
             "len(decided) + len(running), 0, decided, running",
+        )
+    if question.metric.by_day:
+        return (
+            ", sum(credited.duration) AS total, count(*) FILTER (NOT credited.is_open) AS ended"
+            ", count(*) FILTER (credited.is_open) AS running",
+            ", sum(total) AS total, sum(ended + running) AS members, [list(day), list(ended), list(running)] AS stays",
+            "members, total, 0, 0, stays",
         )
     of = "amount" if question.metric.is_median else "duration"
     top, bottom = _QUANTILES[question.options.get("stat", "median")]

@@ -18,7 +18,7 @@ from connector.answer import Response
 from connector.errors import RemoteError, Unanswered
 from connector.outgoing import Body, Template, Unusable, view
 from connector.paths import compile_path
-from connector.ports import Check, Context, Delivery, Destination, Receipt
+from connector.ports import Check, Context, Delivery, Destination, Employee, Receipt
 from connector.rest import employees as directory
 from connector.rest.calls import Calls, Item, Refusal, Unreadable, decoded, identity, said, says
 from connector.rest.grammar import MORE, Answer, RestSettings
@@ -41,6 +41,14 @@ class RestDestination(Destination):
         self.idempotent = send.put is not None or (settings.find is not None and send.update is not None)
         self.batch = send.batch if send.rows else CALLS_AT_ONCE if self.idempotent else 1
         self._directory: directory.Directory | None = None
+
+    @classmethod
+    def has_directory(cls, settings: RestSettings) -> bool:
+        return settings.employees is not None
+
+    def employees(self) -> Iterator[Employee]:
+        assert self.settings.employees is not None  # noqa: S101  # `has_directory` was asked
+        return directory.people(self._calls.client, self.settings.employees, self.context.zone)
 
     def send(self, deliveries: Sequence[Delivery]) -> Iterator[Receipt]:
         fresh = []

@@ -1,15 +1,18 @@
-"""The employees a REST destination knows, and which of them is meant."""
+"""The employees a REST destination knows, which of them is meant, and what it says of each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import tzinfo
 from typing import Any
 
 from connector import convert
+from connector.answer import Response
 from connector.errors import UnexpectedShape
 from connector.http import Client
 from connector.outgoing import Unusable
-from connector.paths import compile_path
+from connector.paths import Getter, compile_path
+from connector.ports import Employee
 from connector.rest.grammar import Employees
 
 
@@ -21,12 +24,12 @@ class Directory:
         self._codes: set[str] = set()
         self._by_email: dict[str, set[str]] = {}
         for row in rows:
-            found = code(row)
+            found = _told(code, row)
             if found is None or found == "":
                 continue
             known = str(convert.text(found))
             self._codes.add(known)
-            address = email(row) if email else None
+            address = _told(email, row) if email else None
             if isinstance(address, str) and address.strip():
                 self._by_email.setdefault(_normal(address), set()).add(known)
 
@@ -44,8 +47,39 @@ class Directory:
         )
 
 
+def _told(getter: Getter, row: Mapping[str, Any]) -> Any:
+    """What an expression gives of a row; nothing where it does not fit."""
+    try:
+        return getter(row)
+    except ValueError:
+        return None
+
+
 def _normal(email: str) -> str:
     return email.strip().casefold()
+
+
+def people(client: Client, grammar: Employees, zone: tzinfo) -> Iterator[Employee]:
+    """Their list as rows of the people table; an instant is its day in `zone`. Raises RemoteError."""
+    day = convert.build("date", {"format": grammar.date_format}, zone)
+    columns = {
+        "employee_code": grammar.code, "email": grammar.email, "owner": grammar.owner, "name": grammar.name,
+        "team": grammar.team, "manager": grammar.manager, "from": grammar.from_, "to": grammar.to,
+    }
+    getters = {column: compile_path(path) for column, path in columns.items() if path}
+    for row in read(client, grammar):
+        cells: dict[str, str] = {}
+        faults: dict[str, str] = {}
+        for column, get in getters.items():
+            try:
+                found = get(row)
+                given = (day if column in ("from", "to") else convert.text)(found) if found not in (None, "") else ""
+            except ValueError as error:
+                faults[column] = str(error)
+                continue
+            if text := str(given).strip():
+                cells[column] = text
+        yield Employee(cells, faults)
 
 
 def read(client: Client, grammar: Employees) -> Iterator[Mapping[str, Any]]:
@@ -56,7 +90,7 @@ def read(client: Client, grammar: Employees) -> Iterator[Mapping[str, Any]]:
     while address and address not in seen:
         response = client.get(address, params={grammar.page: number} if grammar.page else None)
         answer = response.json()
-        rows = rows_of(answer)
+        rows = _found(rows_of, answer, response, "rows")
         if not isinstance(rows, list):
             found = type(rows).__name__
             raise response.error(UnexpectedShape, f"employees.rows: found {found} at {grammar.rows}, expected a list")
@@ -69,5 +103,13 @@ def read(client: Client, grammar: Employees) -> Iterator[Mapping[str, Any]]:
         if next_of is None:
             return
         seen.add(address)
-        found_next = next_of(answer)
+        found_next = _found(next_of, answer, response, "next")
         address = str(found_next) if found_next else None
+
+
+def _found(getter: Getter, answer: Any, response: Response, key: str) -> Any:
+    """What an expression gives of an answer. Raises UnexpectedShape where it does not fit."""
+    try:
+        return getter(answer)
+    except ValueError as error:
+        raise response.error(UnexpectedShape, f"employees.{key}: {error}") from None

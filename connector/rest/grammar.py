@@ -102,12 +102,22 @@ class AuthSettings(Part):
 
 
 class Employees(Part):
-    """Their list of employees, read once a run, by which ours are found: by code, else by e-mail."""
+    """Their list of employees, read once a run, by which ours are found: by code, else by e-mail.
+
+    With `people: {from: NAME}` they are our employees, with what else a row says.
+    """
 
     get: str = Field(description="Address of the list.", examples=["/employees"])
     rows: Expression = Field("@", description="Where the list stands in the answer.")
     code: Expression = Field(description="The employee code in a row.", examples=["MaNhanVien"])
     email: Expression | None = Field(None, description="The e-mail in a row.", examples=["Email"])
+    name: Expression | None = Field(None, description="The name in a row.", examples=["HoTen"])
+    team: Expression | None = Field(None, description="The team or department in a row.", examples=["TenPhongBan"])
+    manager: Expression | None = Field(None, description="The manager's employee code in a row.")
+    from_: Expression | None = Field(None, alias="from", description="The first day of employment in a row.")
+    to: Expression | None = Field(None, description="The last day of employment in a row.", examples=["NgayNghiViec"])
+    owner: Expression | None = Field(None, description="Their user in a source, as source:owner_id, in a row.")
+    date_format: str = Field("iso", description="How their days are written.", examples=["%d/%m/%Y"])
     next: Expression | None = Field(None, description="Where the answer names the next page's address.")
     page: str | None = Field(None, description="Query parameter of the page number, counted from 1 to an empty page.")
 

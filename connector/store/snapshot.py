@@ -94,7 +94,8 @@ class Snapshot:
 
         None if there never was one, or the config had stopped naming it (an empty version).
 
-        Kinds: calendar, mapping (name = the source), people, targets, fx, holidays, kpis, rules.
+        Kinds: calendar, mapping (name = the source), directory (name = the destination), people, targets, fx, holidays,
+        kpis, rules.
         """
         found = self._reader.rows(
             "SELECT path, content, settings, seen_at FROM file_version WHERE kind = :kind AND name = :name"

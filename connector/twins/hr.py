@@ -32,7 +32,8 @@ def refusal(message: str, status: int = 200, **more: Any) -> Refused:
 
 
 class HrTwin(Twin):
-    """`employees` are rows with `code`, `email`, `name` and perhaps `active`; `results` and `goals` are what it holds.
+    """`employees` are rows with `code`, `email`, `name` and what else `add_employee` takes; `results` and `goals` are
+    what it holds.
 
     A token is good for `token_seconds` of the twin's clock (None: for ever). `lists_duplicates` puts the id of the
     result already there into the refusal of a second one.
@@ -50,7 +51,7 @@ class HrTwin(Twin):
         self._tokens: dict[str, float] = {}
         self._by_key: dict[tuple[str, ...], str] = {}
         for one in employees:
-            self.add_employee(one["code"], one["email"], one["name"], active=one.get("active", True))
+            self.add_employee(**one)
         self.route("POST", "/api/login", self._login)
         for method, path, handler in (
             ("GET", "/employees", self._employees), ("GET", "/kpi-results", self._find),
@@ -62,10 +63,12 @@ class HrTwin(Twin):
         self.route("GET", "/", lambda _request: Reply(200, self.page()))
         self.route("GET", "/_twin/state", lambda _request: {"results": self.results, "goals": self.goals})
 
-    def add_employee(self, code: str, email: str, name: str, *, active: bool = True) -> None:
-        """Somebody results may be about, with one goal of their own."""
+    def add_employee(self, code: str, email: str, name: str, *, active: bool = True, department: str | None = None,
+                     manager: str | None = None, since: str | None = None, until: str | None = None) -> None:
+        """Somebody results may be about, with one goal of their own. `since`, `until`: days as text."""
         self.employees[code] = {"MaNhanVien": code, "HoTen": name, "Email": email, "TrangThai": active,
-                                "MaPhongBan": 1 + len(self.employees) % 2}
+                                "MaPhongBan": 1 + len(self.employees) % 2, "TenPhongBan": department,
+                                "MaNhanVienQuanLy": manager, "NgayBatDauLam": since, "NgayNghiViec": until}
         number = str(501 + len(self.goals))
         self.goals[number] = {"id": number, "MaNhanVien": code, "Ten": "Revenue of the year", "DonVi": "%", "TienDo": 0}
 

@@ -139,7 +139,7 @@ def test_a_job_beside_others_computes_apart(
     monkeypatch.setattr(Computation, "run", lambda *_: done.append("here"))
     monkeypatch.setattr(Computation, "run_apart", lambda *_: done.append("apart"))
     store.release(task.lease)
-    config = SimpleNamespace(kpis=KPIS, store=store.url, currency="USD", people=None)
+    config = SimpleNamespace(kpis=KPIS, store=store.url, currency="USD", people=None, people_from=None)
     here = SimpleNamespace(config=config, store=store, calendar=task.calendar, clock=clock)
     if in_thread:
         thread = threading.Thread(target=computing.refresh, args=(here,))

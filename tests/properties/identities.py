@@ -244,8 +244,8 @@ def prove(world: World, part: int) -> None:
 
 
 def search(world: World) -> None:
-    """250 stories, of more deals, and others in every run."""
-    _search(world, lambda law: law, settings(SEARCH, max_examples=250), stories(most=9))
+    """50 stories, of more deals, and others in every run."""
+    _search(world, lambda law: law, settings(SEARCH, max_examples=50), stories(most=9))
 
 
 def _search(world: World, seeded: Callable[[Any], Any], how: settings, drawn: st.SearchStrategy[Story]) -> None:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import and_, create_engine, delete, insert, select, text, update
 
-from connector import closing, frozen, journal, workdays
+from connector import closing, directory, frozen, journal, workdays
 from connector.app import App
 from connector.computation import Computation, Reading
 from connector.errors import Busy, ConfigError, LeaseLost
@@ -284,7 +284,7 @@ def test_a_close_that_lost_its_lease_writes_nothing_at_all(office: Office) -> No
     here.store.acquire(closing.LEASE)
     config = here.config
     late = closing.Closing(
-        Computation(config.store, config.kpis, here.calendar, config.currency, config.people, stale),
+        Computation(config.store, config.kpis, here.calendar, config.currency, directory.table(here), stale),
         here.calendar.parse("2026-01"), {"crm": ["owners", "deals"]}, "An",
     )
     with pytest.raises(LeaseLost):
@@ -312,7 +312,7 @@ def test_what_comes_in_while_the_values_are_computed_does_not_make_them_complete
 
     office.change(update(table).values(state="{}"))
     config, lease = here.config, here.store.acquire(closing.LEASE)
-    slow = Slow(config.store, config.kpis, here.calendar, config.currency, config.people, lease)
+    slow = Slow(config.store, config.kpis, here.calendar, config.currency, directory.table(here), lease)
     streams = {"crm": ["owners", "deals"]}
     outcome = closing.Closing(slow, here.calendar.parse("2026-01"), streams, "An").run(here.store)
     assert outcome.seal is None

@@ -83,14 +83,14 @@ HAVING bool_and(left_at IS NOT NULL)
 
 -- How far a deal got in a pipeline: open stages visited, and the win if it stands (R5, R7). A loss implies nothing.
 CREATE VIEW advance AS
-SELECT deal_no, stage.pipeline_no, entered_at, entered_by,
+SELECT deal_no, stage.pipeline_no, place, entered_at, entered_by,
        CASE visit.kind WHEN 'won' THEN 9223372036854775807 ELSE position END AS position
 FROM visit JOIN stage USING (stage_no) LEFT JOIN closing USING (deal_no)
 WHERE visit.kind = 'open' OR (visit.kind = 'won' AND closing.outcome = 'won');
 
 -- When each deal first reached a stage, by a visit of it or of a later one, and when it first got further.
 CREATE VIEW reached AS
-SELECT deal_no, stage.stage_no, min(entered_at) AS event_at, arg_min(entered_by, entered_at) AS actor_no,
+SELECT deal_no, stage.stage_no, min(entered_at) AS event_at, arg_min(entered_by, place) AS actor_no,
        min(entered_at) FILTER (advance.position > stage.position) AS further_at
 FROM advance JOIN stage
     ON stage.pipeline_no = advance.pipeline_no AND stage.kind = 'open' AND stage.position <= advance.position

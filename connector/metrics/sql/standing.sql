@@ -15,16 +15,43 @@ SELECT deal_no AS record, stage_no, instant AS event_at, TRUE AS is_denominator,
 FROM open_deal JOIN period USING (period);
 
 -- At each instant, four times the 75th percentile of the days of the stage's visits completed in the 12 months before.
--- Interpolated between ranks (R17) it is a whole number of quarters: exact, although DuckDB does it in DOUBLE, up to 71
--- years.
+-- Interpolated between ranks (R17) it is a whole number of quarters. A visit is in a dozen such years, and there are
+-- millions: so they are only counted, by classes of 6 hours, and sorted in the one or two classes the rank falls in.
 CREATE VIEW usual_stay AS
-SELECT turn, stage_no, quantile_cont(4 * (left_at - entered_at), 0.75)::BIGINT AS four_times
-FROM (
-    SELECT stage_no, entered_at, left_at,
-           unnest(range(instants_before(left_at), instants_before(year_after(left_at)))) AS turn
+WITH stay AS MATERIALIZED (
+    SELECT stage_no, left_at - entered_at AS length, (left_at - entered_at) // 21600000000 AS class,
+           instants_before(left_at) AS first_turn, instants_before(year_after(left_at)) AS after_turn
     FROM visit WHERE is_seen AND kind = 'open' AND left_at IS NOT NULL
+),
+counted AS (
+    SELECT stage_no, turn, class, sum(stays) AS stays
+    FROM (
+        SELECT stage_no, class, stays, unnest(range(first_turn, after_turn)) AS turn
+        FROM (SELECT stage_no, class, first_turn, after_turn, count(*) AS stays FROM stay GROUP BY ALL)
+        WHERE first_turn < after_turn
+    )
+    GROUP BY ALL
+),
+-- `three` quarters of the visits but one is the rank (from 0); what is left over are `quarters` of the way to the next.
+searched AS MATERIALIZED (
+    SELECT stage_no, turn, class, shorter, three // 4 AS rank, three % 4 AS quarters
+    FROM (
+        SELECT stage_no, turn, class, stays, sum(stays) OVER sorted - stays AS shorter,
+               3 * (sum(stays) OVER (PARTITION BY stage_no, turn) - 1) AS three
+        FROM counted
+        WINDOW sorted AS (PARTITION BY stage_no, turn ORDER BY class)
+    )
+    WHERE shorter <= three // 4 + 1 AND three // 4 < shorter + stays
 )
-GROUP BY ALL;
+SELECT turn, stage_no,
+       (4 * lengths[place] + quarters * (lengths[least(place + 1, len(lengths))] - lengths[place]))::BIGINT AS four_times
+FROM (
+    SELECT turn, searched.stage_no, (rank - min(shorter) + 1)::BIGINT AS place, quarters,
+           list_sort(list(length)) AS lengths
+    FROM stay JOIN searched ON searched.stage_no = stay.stage_no AND searched.class = stay.class
+        AND first_turn <= turn AND turn < after_turn
+    GROUP BY turn, searched.stage_no, rank, quarters
+);
 
 -- Where activities are told of at all: elsewhere their absence says nothing.
 CREATE TABLE active_source AS SELECT DISTINCT source FROM activity;

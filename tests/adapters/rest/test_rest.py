@@ -146,6 +146,16 @@ def test_two_employees_of_one_mail_are_a_refusal_of_that_value_only(store: Store
     assert "2 employees there have this e-mail" in refusals(store)[0]
 
 
+def test_an_employee_whose_code_or_mail_cannot_be_told_is_none_of_ours(store: Store, hr: HrTwin) -> None:
+    """Expressions with a function fail on a null: of that row only."""
+    hr.employees["NV001"]["MaNhanVien"] = None
+    hr.employees["NV002"]["Email"] = None
+    employees = {**HR["employees"], "code": "join('', [MaNhanVien])", "email": "join('', [Email])"}
+    done = push(store, hr.url + "/api", *VALUES, settings={**HR, "employees": employees})
+    assert (done.confirmed, done.refused) == (2, 1)
+    assert "no employee of this code or e-mail" in refusals(store)[0]
+
+
 def test_the_list_of_employees_is_read_once_a_run(store: Store, hr: HrTwin) -> None:
     push(store, hr.url + "/api", *VALUES)
     pages = [request.one("page") for request in hr.requests if request.path == "/api/employees"]
