@@ -137,12 +137,11 @@ class Reading:
         A person who is no longer in the people file, or ignored there, is left alone: settling a leaver takes nothing
         back.
         """
-        asked = self.computation
         left = kpi_store.besides(self.store, {value.key for value in values}, period)
-        known = {one.id: one for one in (asked.definitions if definitions is None else definitions)}
+        known = {one.id: one for one in (self.computation.definitions if definitions is None else definitions)}
         staff = self._staff() if left else set()
         found = (
-            kpi.emptied(known[value.kpi], value, asked.calendar, asked.currency, self.as_of)
+            self.known.emptied(known[value.kpi], value)
             for value in left
             if value.kpi in known and (value.subject.kind != "person" or value.subject.key in staff)
         )

@@ -19,8 +19,9 @@ from connector.metrics.catalogue import CATALOGUE, METRICS
 from connector.metrics.composed import Composition
 from connector.metrics.engine import Engine, Known
 from connector.metrics.metric import Metric
-from connector.metrics.question import DAY, EXTRA, NOBODY, Group, Question
+from connector.metrics.question import DAY, EXTRA, Group, Question
 from connector.metrics.subjects import Subjects
+from connector.metrics.unknown import Unknown
 from connector.metrics.value import Numbers, numbers, unit
 from connector.model import KpiValue, Member, Subject, canonical_json
 from connector.period import EVERY, Calendar, Period
@@ -196,8 +197,8 @@ class Reading:
         self, snapshot: Snapshot, calendar: Calendar, currency: str, *,
         withheld: Collection[tuple[str, str]] = (), unknown: Collection[str] | None = (),
     ) -> None:
-        self._snapshot, self._withheld, self._unknown = snapshot, withheld, unknown
-        self._engine = _engine(snapshot, calendar, currency)
+        self._snapshot, self._engine = snapshot, _engine(snapshot, calendar, currency)
+        self._unknown = Unknown(self._engine.stages, withheld, unknown)
 
     def __enter__(self) -> Reading:
         return self
@@ -257,8 +258,20 @@ class Reading:
         wanted = (subject.kind, subject.key, *((dimensions or {}).get(name, "") for name in question.by))
         return [member for key, member in _behind(self._engine, question) if key == wanted]
 
+    def emptied(self, definition: KpiDefinition, value: KpiValue) -> KpiValue | None:
+        """As the function `emptied`; without a number where it is not known that nothing is left."""
+        engine = self._engine
+        made = emptied(definition, value, engine.calendar, engine.currency, engine.known.as_of)
+        if made is None or scores.is_score(definition):
+            return made
+        subject, question = value.subject, _question(definition, ())
+        status = self._unknown.status(question, subject.kind, subject.key, value.dimensions)
+        if status == "open":
+            return made
+        return replace(made, status=status, value=None, numerator=None, denominator=None)
+
     def _given(self, definitions: Sequence[KpiDefinition]) -> _Given:
-        return _Given(self._snapshot, self._engine, definitions, self._withheld, self._unknown)
+        return _Given(self._snapshot, self._engine, definitions, self._unknown)
 
 
 def emptied(
@@ -430,23 +443,19 @@ def _numbers(
 
 
 class _Given:
-    """What every KPI of a question is computed with: the engine, the targets, and what is known not to be known.
+    """What every KPI of a question is computed with: the engine, the targets, and what is not known.
 
     The scores too, and the values they are made of.
-
-    `withheld`: the stages of withheld pipelines; `unknown`: sources not read as a whole yet (None: all).
     """
 
     def __init__(
-        self, snapshot: Snapshot, engine: Engine, definitions: Sequence[KpiDefinition],
-        withheld: Collection[tuple[str, str]], unknown: Collection[str] | None,
+        self, snapshot: Snapshot, engine: Engine, definitions: Sequence[KpiDefinition], unknown: Unknown
     ) -> None:
         self.engine, self.unknown = engine, unknown
         self._parts = {part.id for one in definitions for part in one.parts}
         of_scores = (part for one in definitions for part in one.parts)
         every = {one.id: one for one in (*of_scores, *definitions)}
         self.targets: Targets = attainment.known(snapshot, engine, every.values(), engine.currency)
-        self.withheld = _withheld_stages(engine, withheld)
         self.scores = scores.Scores(snapshot, engine, self.targets, self.values)
         self._known: dict[str, tuple[KpiDefinition, Sequence[str] | None, list[KpiValue]]] = {}
         engine.expect(asked for one in every.values() for asked in _asked(engine, one))
@@ -538,7 +547,7 @@ class _Computation:
     def _value(self, period: Period, dates: tuple[str, str], key: _Key, sums: _Sums | None) -> KpiValue:
         question, metric, as_of = self.question, self.question.metric, self.engine.known.as_of
         cut, _ = self._cut(key[2])
-        status = self._status(key, cut)
+        status = self.given.unknown.status(question, *key[:2], cut)
         held = self.given.targets.of(self.definition.id, period, key[:2])
         if status != "open" or (metric.kind == "S" and period.start > as_of):  # a stock of the future is not known
             given = Numbers(None)
@@ -578,31 +587,3 @@ class _Computation:
         value = attainment.exact(shown.value, shown.numerator, shown.denominator)
         way = self.question.options.get("attainment")
         return target, attainment.attained(self.question.metric, value, held.exact, way)
-
-    def _status(self, key: _Key, dimensions: Mapping[str, str]) -> str:
-        unknown = self.given.unknown
-        of_one_source = key[0] == "owner" and key[1] != NOBODY  # anybody else may have members of each
-        if unknown is None or (key[1].partition(":")[0] in unknown if of_one_source else unknown):
-            return "unknown_before"
-        return "withheld" if self.given.withheld and self._touches(key, dimensions) else "open"
-
-    def _touches(self, key: _Key, dimensions: Mapping[str, str]) -> bool:
-        """Whether a record of a withheld pipeline could be in this value."""
-        if not self.question.metric.is_staged and not {"pipeline"} & {*self.question.where, *self.question.by}:
-            return False
-        named = {**dimensions, **({"pipeline": key[1]} if key[0] == "pipeline" else {})}
-        return any(
-            all(stage.get(name) == word for name, word in named.items() if name in stage)
-            and all(stage[name] in words for name, words in self.question.where.items() if name in stage)
-            for stage in self.given.withheld
-        )
-
-
-def _withheld_stages(engine: Engine, withheld: Collection[tuple[str, str]]) -> list[dict[str, str]]:
-    """The stages of the withheld pipelines; a pipeline we know nothing of stands for itself, without stages."""
-    stages = engine.stages
-    unknown = set(withheld) - {(stage.source, stage.pipeline_id) for stage in stages}
-    return [
-        {"pipeline": stage.pipeline, "stage": stage.stage, "canonical_stage": stage.canonical_stage}
-        for stage in stages if (stage.source, stage.pipeline_id) in withheld
-    ] + [{"pipeline": pipeline, "stage": "", "canonical_stage": ""} for _, pipeline in unknown]

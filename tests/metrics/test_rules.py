@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+
+from connector import kpi
+from connector.kpi import KpiDefinition
+from connector.model import KpiValue, Subject
+from connector.period import Calendar
+from connector.store.snapshot import open_snapshot
 
 from .conftest import Ask, asking
 from .fill import Filled, at, ref, stage_rows
@@ -286,3 +293,30 @@ def test_the_pipeline_of_a_past_month_has_the_amount_and_probability_of_its_end(
 def test_without_history_a_deal_s_own_amount_and_probability_stand_for_every_month(build: Build) -> None:
     ask = build({"1": {"probability": 200_000}}, {"1": [move("01-01", "new")]})
     assert [value.value for value in ask("weighted_pipeline")] == ["200.00"] * 4
+
+
+@pytest.mark.parametrize(
+    ("withheld", "unknown", "now"),
+    [
+        ([], [], ("open", "0.00")),
+        ([("crm", "renewal")], [], ("withheld", None)),
+        ([], ["crm"], ("unknown_before", None)),
+        ([], ["erp"], ("open", "0.00")),
+    ],
+)
+def test_a_value_of_which_nothing_is_left_is_not_0_while_a_record_we_could_not_read_may_be_in_it(
+    build: Build, tmp_path: Path, withheld: Any, unknown: Any, now: Any
+) -> None:
+    """B won 500 in January once; then the deal became A's."""
+    build({"1": {}}, {"1": WON})
+    before = KpiValue(
+        "won", "won_value", Subject("owner", "crm:B", "B"), {}, "2025-01", "2025-01-01", "2025-01-31", "500.00",
+        "money", "USD", None, None, 0,
+    )
+    with (
+        open_snapshot(f"sqlite:///{tmp_path / 'store.db'}") as snapshot,
+        kpi.Reading(snapshot, Calendar(ZoneInfo("UTC")), "USD", withheld=withheld, unknown=unknown) as reading,
+    ):
+        left = reading.emptied(KpiDefinition("won", "won_value", "owner"), before)
+    assert left is not None
+    assert (left.status, left.value) == now
