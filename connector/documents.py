@@ -1,6 +1,6 @@
 """Which documents stand behind an order, an invoice or a deal: deliveries, invoices, payments, contracts.
 
-The rules are those of `metrics/sql/orders.sql` and of the pipelines of any start in `base.sql`, for a few records.
+The rules are those of `metrics/sql/orders.sql` and of the pipelines of any start in `starts.sql`, for a few records.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NEXT = {  # by the kind of record: what names it, and by which field
     "sales_order": (("delivery_note", "sales_order"), ("invoice", "sales_order")),
     "invoice": (("payment", "invoice"),),
 }
-_NOT_COUNTED = {"draft", "cancelled", "declined", "voided"}
+_NOT_COUNTED = {"draft", "cancelled", "credited", "declined", "voided"}
 
 
 class Documents:

@@ -116,6 +116,14 @@ def test_a_deal_is_won_at_the_first_event_through_its_order(build: Build, won: s
     assert still.value == "1"
 
 
+def test_an_invoice_taken_back_wins_no_deal(build: Build) -> None:
+    """Ordered 1 March; invoiced on the 8th, credited as a whole, and invoiced again on the 20th: 19 days."""
+    ask = build({"1": [("01-01", "placed")]}, "sales_order.ordered_at", "invoice.invoiced_at",
+                sales_order=[order("o", "03-01", deal=ref("1"))],
+                invoice=[invoice("wrong", "o", "03-08", state="credited"), invoice("right", "o", "03-20")])
+    assert one(ask, "cycle_length") == "19.000000"
+
+
 def test_after_the_won_event_open_stages_count_for_nothing_and_a_loss_does(build: Build) -> None:
     moves: Moves = {"1": [("01-01", "placed"), ("03-20", "packed")], "2": [("01-01", "placed"), ("03-20", "lost")]}
     ask = build(moves, "", "delivery_note.delivered_at",

@@ -40,7 +40,7 @@ FROM raw_event_delivery AS told JOIN event_order ON event_order.name = told.sale
 CREATE TABLE event_invoice AS
 SELECT source || ':' || id AS name, deal, invoiced_at
 FROM raw_event_invoice AS told JOIN event_order ON event_order.name = told.sales_order
-WHERE state NOT IN ('draft', 'cancelled') AND kind <> 'credit_note';
+WHERE state NOT IN ('draft', 'cancelled', 'credited') AND kind <> 'credit_note';
 
 INSERT INTO event SELECT 'invoice.invoiced_at', deal, invoiced_at FROM event_invoice;
 
