@@ -2,7 +2,7 @@
 
 A rate is the base money for one unit of a currency, valid from a local day until the next one. Each record is converted
 at the rate valid on its own local date, rounded half-even to the base currency's minor unit, and only then added up.
-All arithmetic is on integers; `convert` is the rule in Python, and `metrics/base.sql` the same on a whole column.
+All arithmetic is on integers; `convert` is the rule in Python, and `metrics/sql/base.sql` the same on a whole column.
 """
 
 from __future__ import annotations
