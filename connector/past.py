@@ -1,6 +1,7 @@
 """One deal's past as the ledger knows it: visits, how it ended, and what its fields were at an instant.
 
-The same reading of moves and changes as the metrics' SQL (`metrics/sql/visits.sql`), for a few deals, with the rows kept.
+The same reading of moves and changes as the metrics' SQL (`metrics/sql/visits.sql`), for a few deals, with the rows
+kept.
 """
 
 from __future__ import annotations
