@@ -11,7 +11,6 @@ import hashlib
 import json
 from typing import Any
 
-import structlog
 from sqlalchemy import insert, select, update
 
 from connector import journal, people, roster, runs
@@ -26,8 +25,6 @@ from connector.tabular import Row, read_table
 from connector.wiring import Installation, Stop, closing, never
 
 KIND = "directory"
-_log = structlog.get_logger("connector.directory")
-
 STREAM = "employees"  # under which it is noted when the list was read
 
 
@@ -87,7 +84,11 @@ def refresh(here: Installation, stop: Stop = never) -> str | None:
         problem = f"the employees of {name} were not taken: {error}; {_LAST}"
         with here.store.writing() as writing:
             _note(writing, name, micros(here.clock.now()), {"problem": problem})
-        _log.warning("employees not taken", destination=name, problem=str(error))
+        import structlog  # costs a short command more than it does
+
+        structlog.get_logger("connector.directory").warning(
+            "employees not taken", destination=name, problem=str(error)
+        )
         return problem
     content = roster.content(kept)
     version = hashlib.sha256(content).hexdigest()[:16]
