@@ -37,16 +37,24 @@ class Documents:
     def _read(self, record: str, behind: dict[str, str]) -> None:
         """What names these, and what names that; `behind`: by reference, the record it is told for."""
         for entity, field in _NEXT.get(record, ()) if behind else ():
-            rows = [row for row in self._known.where(entity, field, behind.keys()) if self._counts(row)]
+            rows = [row for row in self._known.where(entity, field, behind.keys()) if counts(row)]
             for row in rows:
-                at = row[_HAPPENED[entity]]
+                at = happened_at(row)
                 if at is not None and at <= self._known.as_of:
                     self._of.setdefault(behind[row[field]], []).append(row)
             self._read(entity, {_reference((row["source"], row["id"])): behind[row[field]] for row in rows})
 
-    @staticmethod
-    def _counts(row: Row) -> bool:
-        return not row["gone"] and row.get("state") not in _NOT_COUNTED and row.get("kind") != "credit_note"
+
+def counts(row: Row, *, credit_notes: bool = False) -> bool:
+    """Whether a document is one: not retracted, no draft, not cancelled; a credit note only where these count too."""
+    is_other = row.get("kind") == "credit_note" and not credit_notes
+    return not row["gone"] and row.get("state") not in _NOT_COUNTED and not is_other
+
+
+def happened_at(row: Row) -> int | None:
+    """When a document's own event was."""
+    at: int | None = row[_HAPPENED[row["entity"]]]
+    return at
 
 
 def _reference(key: Key) -> str:

@@ -19,7 +19,8 @@ from connector.fx import Rate, Rates, convert
 from connector.metrics.metric import Metric
 from connector.model import RATIO_SCALE, Member
 from connector.past import LAST, Past, Stages
-from connector.period import Calendar
+from connector.period import Calendar, Period
+from connector.purchases import Purchases, window
 from connector.store.known import Key, KnownRows, Row
 
 _OF_MOVES = {"stage_skips", "stage_regress_rate", "quality_moved_back", "quality_stage_skipped"}
@@ -41,7 +42,7 @@ class Cited:
 
     role: deal, lead or another entity (its version) · won, lost, entered, left, reached, advanced, held (a move) ·
     call, touch (the activity that called or first answered a lead) · sales_order, delivery_note, invoice, payment,
-    contract (what followed an order, or began or won a deal) ·
+    contract (what followed an order, began or won a deal, or is what a customer bought) ·
     amount, currency, probability (what it was then) · earlier (the deal's version that had it) · rate (a rate that the
     source told).
     """
@@ -74,7 +75,7 @@ class Evidences:
 
     def __init__(
         self, metric: Metric, members: Sequence[Member], known: KnownRows, rates: Rates, calendar: Calendar,
-        options: Mapping[str, str] | None = None,
+        options: Mapping[str, str] | None = None, period: Period | None = None,
     ) -> None:
         self.metric, self.known, self.rates, self.calendar = metric, known, rates, calendar
         self.stages = Stages(known.all("stage"))
@@ -94,6 +95,9 @@ class Evidences:
         } if metric.record == "deal" else set()
         has_documents = metric.family == "orders" and metric.kind in {"D", "R", "S"}
         self._documents = Documents(known, metric.record, records if has_documents else self._by_events)
+        source = (options or {}).get("source", "won")
+        self._period = period or calendar.parse("all")
+        self._bought = Purchases(known, self.stages, source, records if metric.record == "account" else ())
         self._deals_of_leads = self._linked()
         deals = records if metric.record == "deal" else {key for keys in self._deals_of_leads.values() for key in keys}
         versions, moves = known.versions("deal", deals), known.facts("stage_transition", deals)
@@ -110,6 +114,8 @@ class Evidences:
         """The rows that make it count."""
         if self.metric.record == "lead":
             return Evidence(self._of_lead(member))
+        if self.metric.record == "account":
+            return self._of_customer(member)
         if self.metric.record != "deal":
             return self._by_itself(member, self._others.get((member.source, member.id)))
         past = self._pasts[member.source, member.id]
@@ -182,6 +188,17 @@ class Evidences:
         if row.get("kind") == "credit_note" and amount:
             amount = -abs(amount)
         return self._priced(cited, self._worth(amount, row["currency"], instant), [])
+
+    def _of_customer(self, member: Member) -> Evidence:
+        """The account, where a source tells of it, and what it bought in the time that counts."""
+        account = _cited("account", self._others.get((member.source, member.id)))
+        cited = account + self._purchases(member)
+        return Evidence(cited or self._purchases(replace(member, side="denominator")))  # who buys no more bought before
+
+    def _purchases(self, member: Member) -> list[Cited]:
+        """What a customer bought in the time of that side."""
+        time = window(self.metric, member, self._period, self.calendar)
+        return [Cited(role, row) for role, row in self._bought.of((member.source, member.id), *time)]
 
     def _behind(self, member: Member) -> list[Cited]:
         """The documents that follow the member's record."""

@@ -5,6 +5,8 @@ The object is the one of design.md section 8; what is beside it there:
 | key | what |
 | --- | --- |
 | `formula_numbers` | the formula with its numbers written out |
+| `members[].metric`, `term` | the metric it is a member of; of one made of others, which of its terms that is |
+| `members[].open` | whether it is undecided yet |
 | `members[].rows` | every ledger row that makes the member count, the one it is named by first |
 | `members[].own` | the record's own amount, and the rate (and probability) that made the counted amount of it |
 | `pages` | each page cited: when it was read and the requests that got it |
@@ -23,8 +25,10 @@ from connector import computing, formula, okrs, weighing
 from connector.evidence import Cited, Evidence, Evidences
 from connector.exact import decimal_text, money_text
 from connector.metrics.catalogue import CATALOGUE
+from connector.metrics.question import DAY
 from connector.metrics.value import PLACES, count_text, length_text
 from connector.model import RATIO_SCALE, KpiValue, Member, iso
+from connector.period import Calendar, Period
 from connector.ports import Source
 from connector.provenance import Provenance
 from connector.redaction import Redactor
@@ -59,7 +63,8 @@ def explain(
         counted = [member for member in members if member.told is None]  # those of a score are no rows
         terms = {metric: [member for member in counted if (member.metric or value.metric) == metric]
                  for metric in dict.fromkeys(member.metric or value.metric for member in counted)}
-        evidences = {metric: Evidences(CATALOGUE[metric], own, known, asked.rates, here.calendar, value.options)
+        of_time = here.calendar, value.options, here.calendar.parse(value.period)
+        evidences = {metric: Evidences(CATALOGUE[metric], own, known, asked.rates, *of_time)
                      for metric, own in terms.items()}
         found = [(member, evidences[member.metric or value.metric]) for member in counted]
         listed = [_member(member, of_term.of(member), of_term, provenance) for member, of_term in found]
@@ -69,9 +74,28 @@ def explain(
     for request in (request for page in pages for request in page["requests"]):
         request["url"] = redact(request["url"])
     return {
-        **value.as_json(), "formula": formula.in_words(value), "formula_numbers": formula.in_numbers(value, members),
-        "members": listed, "pages": pages, **_standing(here, value),
+        **value.as_json(), "formula": formula.in_words(value),
+        "formula_numbers": formula.in_numbers(value, members, _days(here.calendar, value)), "members": listed,
+        "pages": pages, **_standing(here, value),
     }
+
+
+def _days(calendar: Calendar, value: KpiValue) -> list[Fraction]:
+    """How many days the period has had by the as-of moment, and those before it had; of a formula that counts days."""
+    period = calendar.parse(value.period)
+    if value.metric != "dso" or period.every == "all":
+        return []
+    days = [Fraction(_length(period))]
+    if value.as_of < period.end - 1:
+        days = [Fraction(value.as_of + 1 - period.start, DAY)]
+    for _ in range(len(CATALOGUE["dso"].made_of) - 2):  # what is owed, and what was invoiced in as many periods
+        period = calendar.at(period.every, period.start - 1)
+        days.append(Fraction(_length(period)))
+    return days
+
+
+def _length(period: Period) -> int:
+    return (period.end_on - period.start_on).days + 1
 
 
 def _standing(here: Installation, value: KpiValue) -> dict[str, Any]:
@@ -88,11 +112,11 @@ def _part(member: Member) -> dict[str, Any]:
     """A part of a score: what it is, its share of the score, and in `part` what it is made of."""
     nothing = dict.fromkeys(
         ("name", "occurred_at", "seen_at", "amount", "currency", "duration", "own", "page", "record_index", "mapping",
-         "without_page"),
+         "without_page", "metric", "term"),
     )
     return {
         "side": member.side, "entity": member.entity, "source": member.source, "id": member.id, **nothing,
-        "share": count_text(member.share or 0), "rows": [], "part": dict(member.told or {}),
+        "share": count_text(member.share or 0), "open": False, "rows": [], "part": dict(member.told or {}),
     }
 
 
@@ -107,6 +131,7 @@ def _member(member: Member, evidence: Evidence, evidences: Evidences, provenance
         else money_text(member.amount, member.currency),
         "currency": member.currency, "share": None if member.share is None else count_text(member.share),
         "duration": None if member.duration is None else length_text(member.duration, evidences.metric.unit),
+        "metric": evidences.metric.id, "term": member.term or None, "open": member.is_open,
         "own": _own(evidence, evidences.rates.base), "rows": rows,
         **{name: first.get(name) for name in ("page", "record_index", "mapping", "without_page")},
     }

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from fractions import Fraction
 
+from connector import formula_terms
 from connector.exact import money_text
 from connector.metrics.catalogue import METRICS
 from connector.metrics.value import count_text, length_text
@@ -31,13 +33,21 @@ def in_words(value: KpiValue) -> str:
     return METRICS[value.metric].formula.format(**chosen)
 
 
-def in_numbers(value: KpiValue, members: Sequence[Member]) -> str:
-    """The formula with its numbers written out, and what it gives."""
+def in_numbers(value: KpiValue, members: Sequence[Member], days: Sequence[Fraction] = ()) -> str:
+    """The formula with its numbers written out, and what it gives.
+
+    `days`: of the value's period so far, and of the eleven before it, where the formula counts days.
+    """
     metric = METRICS[value.metric]
     if value.status in _NO_NUMBER:
         return _NO_NUMBER[value.status]
+    of_terms = formula_terms.written(value, members, days) if members else None
     if metric.kind == "P":
         left, result = _weighed(value, members), value.value
+    elif of_terms is not None:
+        left, result = of_terms, value.value
+    elif metric.made_of and metric.kind == "V" and value.value is not None:
+        left, result = _sum(value, members), value.value
     elif metric.made_of and value.denominator is None:
         left, result = "", value.value
     elif metric.is_survival:
@@ -86,7 +96,7 @@ def _sum(value: KpiValue, members: Sequence[Member]) -> str:
         if set(parts) <= {"1"}:  # whole records: their number says it
             return ""
     if len(parts) <= _WRITTEN_OUT:
-        return " + ".join(parts)
+        return " + ".join(parts).replace(" + -", " − ")
     return f"{' + '.join(parts[:3])} + … ({len(parts):,} in all)"
 
 
@@ -110,4 +120,4 @@ def _ordered(value: KpiValue, members: Sequence[Member]) -> str:
         return f"number {place + 1} of {len(spans)} in order"
     low, high = shown(spans[place]), shown(spans[place + 1])
     between = f"numbers {place + 1} and {place + 2} of {len(spans)} in order"
-    return f"{between}: {low} + {Decimal(beyond) / bottom} × ({high} − {low})"
+    return f"{between}: {low} + {Decimal(beyond) / bottom} × ({high} − {low})".replace("− -", "+ ")

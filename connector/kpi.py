@@ -348,19 +348,22 @@ def _behind(engine: Engine, question: Question) -> Iterator[tuple[tuple[str, ...
         for row in engine.members(question):
             yield from ((row[:cut], member) for member in _members(question, row[cut:], engine.currency))
         return
-    for asked, term, row in composed.members(engine, question, CATALOGUE):
+    for asked, name, row in composed.members(engine, question, CATALOGUE):
+        side = question.metric.made_of[name].side
         for member in _members(asked, row[cut:], engine.currency):
-            yield row[:cut], replace(member, side=term.side) if term.side else member
+            yield row[:cut], replace(member, side=side or member.side, term=name)
 
 
 def _members(question: Question, row: tuple[object, ...], currency: str) -> Iterator[Member]:
-    is_numerator, is_denominator, source, id_, occurred_at, amount, share, duration, event_at, pipeline, stage = row
+    is_numerator, is_denominator, *told, is_open = row
+    source, id_, occurred_at, amount, share, duration, event_at, pipeline, stage = told
     for side, is_in in (("numerator", is_numerator), ("denominator", is_denominator)):
         if is_in:
             yield Member(
                 side, question.metric.entity, str(source), str(id_), occurred_at, amount,  # type: ignore[arg-type]
                 currency if amount is not None else None, share, duration,  # type: ignore[arg-type]  # ints of the SQL
                 event_at, str(pipeline), str(stage), question.metric.id,  # type: ignore[arg-type]
+                is_open=bool(is_open),
             )
 
 

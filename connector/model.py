@@ -269,7 +269,8 @@ class Member:
     `amount` is base money in ten-thousandths after conversion, `share` millionths, `duration`
     microseconds. What only finds the rows behind it is not compared: when it happened (`occurred_at` is what puts it
     into the period), the vendor's ids of the stage it is about, and the metric it is a member of, which may be a term
-    of the value's. A member of a score is no row: `told` is what it is made of, as plain JSON.
+    of the value's, then named in `term`; `is_open`: undecided yet. A member of a score is no row: `told` is what it is
+    made of, as plain JSON.
     """
 
     side: str  # numerator | denominator
@@ -285,6 +286,8 @@ class Member:
     pipeline: str = field(default="", compare=False)
     stage: str = field(default="", compare=False)
     metric: str = field(default="", compare=False)
+    term: str = field(default="", compare=False)
+    is_open: bool = field(default=False, compare=False)
     told: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
 

@@ -20,8 +20,9 @@ SHOWN = 20
 _ROLES = {
     "deal": "deal", "lead": "lead", "won": "won", "lost": "lost", "entered": "entered", "left": "left for",
     "reached": "reached by", "advanced": "got on to", "held": "is in", "amount": "amount", "currency": "currency",
-    "probability": "probability", "earlier": "earlier version", "rate": "rate",
+    "probability": "probability", "earlier": "earlier version", "rate": "rate", "sales_order": "order",
 }
+"""What a row does for the member, where it is not said as in the JSON."""
 
 _Member = Mapping[str, Any]
 
@@ -132,11 +133,12 @@ def _unit(value: Mapping[str, Any]) -> str:
 
 
 def _merged(members: Iterable[_Member]) -> list[tuple[list[str], _Member]]:
-    """Each member once with its sides, the most valuable first, then the longest, then in order of time."""
+    """Each member of a term once with its sides, the most valuable first, then the longest, then in order of time."""
     found: dict[tuple[Any, ...], tuple[list[str], _Member]] = {}
     for member in members:
         first = [(row["role"], row["occurred_at"]) for row in member["rows"] if row["role"] != "advanced"]
-        key = member["source"], member["id"], member["occurred_at"], str(first)
+        names = ("source", "id", "occurred_at", "term", "amount", "share", "duration")
+        key = *(member[name] for name in names), str(first)
         found.setdefault(key, ([], member))[0].append(member["side"])
     return sorted(found.values(), key=lambda one: (-_size(one[1], "amount"), -_size(one[1], "duration")))
 
@@ -147,6 +149,7 @@ def _size(member: _Member, field: str) -> Decimal:
 
 def _headline(member: _Member, sides: Sequence[str], value: Mapping[str, Any]) -> str:
     from connector.cli.tables import when
+    from connector.metrics.catalogue import METRICS
 
     kind = "deal" if member["entity"] == "stage_transition" else member["entity"].replace("_", " ")
     said = [f"{kind} {member['source']}:{member['id']}"]
@@ -158,7 +161,9 @@ def _headline(member: _Member, sides: Sequence[str], value: Mapping[str, Any]) -
     if member["amount"] is not None:
         said.append(f"{Decimal(member['amount']):,} {member['currency']}{_conversion(member)}")
     if member["duration"] is not None:
-        said.append(f"{Decimal(member['duration']):,.2f} {value['unit']}")
+        said.append(f"{Decimal(member['duration']):,.2f} {METRICS[member['metric']].unit}")
+    if member["term"]:
+        said.append(f"{member['term']} ({member['metric']})")
     return " · ".join(said)
 
 
@@ -205,7 +210,8 @@ def _row(row: Mapping[str, Any]) -> str:
     told = f": {', '.join(said)}" if said else ""
     mapping = row["mapping"]
     place = f"{mapping['file']}:{mapping['line']}" if mapping["line"] else mapping["file"] or "no mapping"
-    return f"{_ROLES[row['role']]}{told} · known since {when(row['seen_at'])} · {place} (version {mapping['version']})"
+    role = _ROLES.get(row["role"], row["role"].replace("_", " "))
+    return f"{role}{told} · known since {when(row['seen_at'])} · {place} (version {mapping['version']})"
 
 
 def _requests(page: Mapping[str, Any]) -> Iterator[str]:

@@ -18,7 +18,7 @@ from operator import add, attrgetter, sub
 from typing import Any
 
 from connector.metrics.engine import Engine, meaning
-from connector.metrics.metric import Metric, Term, Window
+from connector.metrics.metric import Metric, Window
 from connector.metrics.question import DAY, Group, Question
 from connector.metrics.value import Numbers
 from connector.period import Calendar, Period
@@ -120,11 +120,11 @@ def groups(
 
 def members(
     engine: Engine, question: Question, catalogue: Mapping[str, Metric]
-) -> Iterator[tuple[Question, Term, tuple[Any, ...]]]:
-    """The rows of every term's members (`Engine.members`), with the question and the term they are of."""
+) -> Iterator[tuple[Question, str, tuple[Any, ...]]]:
+    """The rows of every term's members (`Engine.members`), with the question and the name of the term they are of."""
     for name, asked in questions(question, catalogue, engine.calendar):
         for row in engine.members(asked):
-            yield asked, question.metric.made_of[name], row
+            yield asked, name, row
 
 
 def window(kind: Window, period: Period, calendar: Calendar, steps: int = 1) -> Period:

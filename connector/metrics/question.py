@@ -210,16 +210,19 @@ def listed(question: Question) -> tuple[str, list[Any]]:
     statement = f"""
         SELECT {kind} AS kind, {key} AS key{named}, credited.is_numerator, credited.is_denominator, record.source,
                record.id, credited.placed_at, credited.amount, credited.share, credited.duration, credited.event_at,
-               coalesce(at_stage.pipeline_id, ''), coalesce(at_stage.stage_id, '')
+               coalesce(at_stage.pipeline_id, ''), coalesce(at_stage.stage_id, ''), credited.is_open
         {both}{counts}
         ORDER BY credited.placed_at, record.source, record.id"""
-    if question.metric.distinct:  # the earliest row of each record
+    if question.metric.distinct:  # the earliest row of each record, on either side
         same = ", ".join(["kind", "key", *(f"d{place}" for place in range(len(cuts))), "source", "id"])
+        sides = ", ".join(
+            f"{side} AND row_number() OVER (PARTITION BY {same}, period_of(placed_at), {side}"
+            f" ORDER BY placed_at, event_at) = 1 AS {side}"
+            for side in ("is_numerator", "is_denominator")
+        )
         statement = f"""
-            FROM ({statement}) AS listed
-            QUALIFY row_number() OVER (
-                PARTITION BY {same}, period_of(placed_at), is_numerator, is_denominator ORDER BY placed_at, event_at
-            ) = 1
+            FROM (SELECT * REPLACE ({sides}) FROM ({statement}) AS listed)
+            WHERE is_numerator OR is_denominator
             ORDER BY placed_at, source, id"""
     return statement, [value for _, own in cuts for value in own] + both.values
 

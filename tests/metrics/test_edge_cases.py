@@ -36,6 +36,9 @@ def test_winning_by_month_as_known_today(edge: Ask, truth: dict[str, str]) -> No
     assert (rate.numerator, rate.denominator) == (truth["won"], str(int(truth["won"]) + int(truth["lost"])))
     assert same(rate.value, truth["win_rate_count"])
     assert same(value.value, truth["win_rate_value"])
+    by_value = [value.value for value in edge("lost_reasons", options={"measure": "value"}, periods=[month])]
+    lost_value = sum((Decimal(text or 0) for text in by_value), Decimal(0))
+    assert (value.numerator, value.denominator) == (truth["won_value"], str(Decimal(truth["won_value"]) + lost_value))
     won = by_period(edge("won_value"))[month]
     assert (won.value, won.currency) == (truth["won_value"], "USD")
     assert won.left_out_amount == int(truth["won_without_amount"])
@@ -83,6 +86,16 @@ def test_the_funnel_reached_and_entered(edge: Ask) -> None:
     further = {"inquiry": "11", "hearing": "9", "demo": "9", "proposal": "7", "estimate": "7"}
     assert {stage: value.numerator for stage, value in reached.items()} == further
     assert reached["hearing"].open_share == "0.090909"  # D06 still sits there
+
+
+def test_moves_backward_and_the_deals_that_were_moved_back(edge: Ask) -> None:
+    """R6: between open stages of one pipeline. E: 1 move, 1 deal (D03); D04's way out of lost is a re-opening."""
+    (truth,) = rows(f"{TRUTH}/07_backward_moves.csv")
+    open_stages = {row["stage"] for row in rows("edge_cases/stages.csv") if row["kind"] == "open"}
+    back = {value.dimensions["stage"]: int(value.value or 0) for value in edge("stage_outcomes", every="all")
+            if value.dimensions["outcome"] == "moved_back"}
+    assert str(sum(back.get(stage, 0) for stage in open_stages)) == truth["backward_moves"]
+    assert edge("stage_regress_rate", every="all")[0].numerator == truth["deals"]
 
 
 def test_stage_entries_count_every_visit(edge: Ask) -> None:

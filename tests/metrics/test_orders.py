@@ -158,6 +158,21 @@ def test_an_invoice_whose_state_says_paid_is_complete_with_its_last_payment(buil
     }
 
 
+def test_an_invoice_without_amount_is_no_invoice_of_nothing(build: Build) -> None:
+    """R14: nobody knows what it comes to, but when money first came is known, and the last of it where it is paid. One
+    of nothing needs no money."""
+    ask = build(
+        sales_order=[order("1", "03-01")],
+        invoice=[invoice("i1", "1", "03-10", None), invoice("i2", "1", "03-10", None, state="paid"),
+                 invoice("i3", "1", "03-10", 0)],
+        payment=[payment(f"p{number}", f"i{number}", on, None) for number, on in ((1, "03-14"), (2, "03-20"))],
+    )
+    first, complete = (ask("invoice_to_payment", every="all", options={"stat": "mean", "variant": word})[0]
+                       for word in ("first", "complete"))
+    assert (first.value, first.denominator) == ("7.000000", "2")
+    assert (complete.value, complete.denominator) == ("10.000000", "1")
+
+
 def test_a_payment_in_another_currency_counts_at_the_rates_of_its_day(build: Build) -> None:
     """800 EUR at 1.25 are the 1,000 USD of the invoice."""
     ask = build(fx="currency,valid_from,rate\nEUR,2025-01-01,1.25\n", sales_order=[order("1", "03-01")],

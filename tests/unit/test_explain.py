@@ -10,7 +10,7 @@ import pytest
 from connector import formula
 from connector.metrics.catalogue import CATALOGUE
 from connector.metrics.question import DAY
-from connector.model import Member
+from connector.model import RATIO_SCALE, Member
 from connector.provenance import Provenance
 from connector.store.known import KnownRows
 from connector.testing import kpi_value
@@ -127,7 +127,7 @@ def test_every_metric_has_a_formula_that_names_its_options(name: str) -> None:
     assert said
     assert "{" not in said
     if "stat" in usual:
-        assert said.startswith("median of the ")
+        assert said.startswith(f"{usual['stat']} of the ")
         mean = formula.in_words(replace(kpi_value(), metric=name, options={**usual, "stat": "mean"}))
         assert mean.startswith("mean of the ")
 
@@ -149,6 +149,41 @@ def test_a_formula_without_number_says_why(value: Any, said: str) -> None:
 def test_days_of_sales_are_no_quotient_of_their_two_sides() -> None:
     value = kpi_value(metric="dso", value="10.000000", numerator="150000.00", denominator="450000.00", currency=None)
     assert formula.in_numbers(value, []) == "150000.00 owed, 450000.00 invoiced = 10.000000"
+
+
+def test_where_a_queue_grew_each_period_stands_in_the_formula() -> None:
+    """3 came in and 1 went out, 2 and 1, 4 and 2: it grew by 2 + 1 + 2."""
+    periods = {"earlier": (3, 1), "before": (2, 1), "now": (4, 2)}
+    members = [
+        Member(side, "stage_transition", "crm", str(number), share=RATIO_SCALE, term=term)
+        for term, counts in periods.items() for side, count in zip(("numerator", "denominator"), counts, strict=True)
+        for number in range(count)
+    ]
+    grown = kpi_value(metric="queue_growth", value="5", currency=None)
+    assert formula.in_numbers(grown, members) == "(3 − 1) + (2 − 1) + (4 − 2) = 5"
+    still = replace(grown, value="0")
+    assert formula.in_numbers(still, members) == "not grown in each of (3 − 1), (2 − 1), (4 − 2) = 0"
+
+
+def test_what_a_stage_cost_is_written_with_the_deals_of_both_years() -> None:
+    """Of 40 deals 10 are undecided and 12 of 30 got on; before, 24 of 30. Pooled (24 + 12) / (30 + 30) = 0.6, the
+    reference (24 + 20 × 0.6) / (30 + 20) = 0.72. Behind it 1 of 2 was won, each for 100: 40 × 0.32 × 0.5 × 100 = 640.
+    """
+
+    def counted(term: str, side: str, count: int, **more: Any) -> list[Member]:
+        return [Member(side, "deal", "crm", "1", share=RATIO_SCALE, term=term, **more)] * count
+
+    members = [
+        *counted("now", "numerator", 12), *counted("now", "denominator", 30),
+        *counted("now", "denominator", 10, is_open=True),
+        *counted("before", "numerator", 24), *counted("before", "denominator", 30),
+        *counted("behind", "numerator", 1), *counted("behind", "denominator", 2),
+        *counted("value", "numerator", 1, amount=1_000_000), *counted("value", "denominator", 1, amount=1_000_000),
+    ]
+    said = formula.in_numbers(kpi_value(metric="bottleneck_score", value="640.00"), members)
+    assert said == (
+        "40 × ((24 + 20 × (24 + 12) / (30 + 30)) / (30 + 20) − 12 / 30) × (1 / 2) × (100.00 / 1) = 640.00"
+    )
 
 
 def test_one_duration_is_every_quantile() -> None:

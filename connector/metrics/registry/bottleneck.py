@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from connector.metrics.composed import Composition
 
 _FEWEST = 30  # deals that reached the stage: of fewer nothing can be said
-_WEIGHT = 20 * RATIO_SCALE  # so many deals at the pooled rate stand beside the year before: a few deals are no measure
+WEIGHT = 20
+"""So many deals at the pooled rate stand beside the year before: a few deals are no measure."""
 _OWNED = {"credit": ("at_event", "current", "actor")}
 
 
@@ -30,7 +31,8 @@ def _score(terms: Composition) -> Numbers:
     if now.base_share < _FEWEST * RATIO_SCALE or not (settled_before and behind.base_share and value.base_share):
         return Numbers(None)
     pooled = Fraction(now.share + before.share, settled + settled_before)
-    reference = (before.share + _WEIGHT * pooled) / (settled_before + _WEIGHT)
+    weight = WEIGHT * RATIO_SCALE
+    reference = (before.share + weight * pooled) / (settled_before + weight)
     interval = wilson(now.share, settled)
     if interval is None or Fraction(interval[1]) >= reference:
         return Numbers(None)

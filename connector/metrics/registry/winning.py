@@ -53,9 +53,11 @@ METRICS = (
     Metric(
         "cycle_length", "days", "D", "close", "", None, "R7 R11 R17", "winning",
         "Days from creation to the last close of the deals won; option `outcome`: of those lost. Option `closed: net`"
-        " takes out the time a deal was closed before it was re-opened.",
+        " takes out the time a deal was closed before it was re-opened. Option `start: pipeline` begins where a deal"
+        " that came from another pipeline entered the one it was closed in.",
         "{stat} of the days from the beginning of a deal to its close",
-        {**DURATION, "outcome": ("won", "lost"), "closed": ("in", "net")}, lower_is_better=True, version=2,
+        {**DURATION, "outcome": ("won", "lost"), "closed": ("in", "net"), "start": ("created", "pipeline")},
+        lower_is_better=True, version=2,
     ),
     Metric(
         "km_time_to_decision", "days", "D", "deal.created_at (cohort)", "", "not reached", "R11 R17", "winning",

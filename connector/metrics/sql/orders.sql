@@ -187,7 +187,7 @@ SELECT invoice_no AS record, stage_no, paid_at AS event_at, invoiced_at AS cohor
        paid_at - invoiced_at AS duration
 FROM (
     SELECT *, CASE getvariable('variant') WHEN 'first' THEN first_at ELSE complete_at END AS paid_at
-    FROM invoice WHERE NOT is_credit AND invoiced_at IS NOT NULL AND own_amount <> 0
+    FROM invoice WHERE NOT is_credit AND invoiced_at IS NOT NULL AND own_amount IS DISTINCT FROM 0
 )
 WHERE paid_at IS NOT NULL;
 

@@ -79,12 +79,25 @@ FROM (
     WHERE deal.began_at <= getvariable('as_of')
 );
 
+-- When deals that had begun in another pipeline first entered the one they were closed in (R10); no others, and none
+-- unless a length is asked from there on.
+CREATE VIEW handed_in AS
+SELECT deal_no, min(entered_at) AS handed_in_at
+FROM visit
+JOIN (SELECT deal_no, stage_no AS closed_in, closed_at FROM closing) AS closing USING (deal_no)
+JOIN (SELECT stage_no, pipeline_no FROM stage) AS stage ON stage.stage_no = visit.stage_no
+JOIN (SELECT stage_no, pipeline_no FROM stage) AS last ON last.stage_no = closed_in
+WHERE getvariable('start') = 'pipeline' AND stage.pipeline_no = last.pipeline_no AND entered_at <= closed_at
+GROUP BY deal_no HAVING min(place) > 1;
+
 -- How long deals had been closed before they were re-opened (R7); NULL for one first seen so, nobody knows since when.
 CREATE VIEW closed_before AS
-SELECT deal_no, CASE WHEN bool_and(is_seen) THEN sum(left_at - entered_at)::BIGINT END AS closed_for
-FROM visit JOIN (SELECT deal_no, closed_at FROM closing) AS closing USING (deal_no)
-WHERE kind <> 'open' AND left_at <= closed_at
-GROUP BY deal_no;
+SELECT visit.deal_no, CASE WHEN bool_and(is_seen) THEN sum(left_at - entered_at)::BIGINT END AS closed_for
+FROM visit
+JOIN (SELECT deal_no, closed_at FROM closing) AS closing ON closing.deal_no = visit.deal_no
+LEFT JOIN handed_in ON handed_in.deal_no = visit.deal_no
+WHERE kind <> 'open' AND left_at <= closed_at AND (handed_in_at IS NULL OR entered_at >= handed_in_at)
+GROUP BY visit.deal_no;
 
 -- Days from the beginning to the close of won (or lost) deals; one closed before it began is a data error, left out
 -- (R17). The net length leaves out the time closed in between.
@@ -94,8 +107,10 @@ SELECT * EXCLUDE (life), CASE WHEN life >= 0 THEN life END AS duration,
 FROM (
     SELECT closing.deal_no AS record, stage_no, closed_at AS event_at, began_at AS cohort_at, actor_no,
            TRUE AS is_denominator,
-           closed_at - began_at - CASE WHEN closed_before.deal_no IS NULL THEN 0 ELSE closed_for END AS life
+           closed_at - coalesce(handed_in_at, began_at)
+               - CASE WHEN closed_before.deal_no IS NULL THEN 0 ELSE closed_for END AS life
     FROM closing
+    LEFT JOIN handed_in ON handed_in.deal_no = closing.deal_no
     LEFT JOIN (FROM closed_before WHERE getvariable('closed') = 'net') AS closed_before
         ON closed_before.deal_no = closing.deal_no
     WHERE outcome = getvariable('outcome')
