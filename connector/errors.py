@@ -10,7 +10,8 @@ ConnectorError
 │   │   └── Unanswered the request left, no answer came: it may have had its effect
 │   └── Permanent      this stream stops, the others go on
 │       ├── AuthError  the whole source or destination stops
-│       └── UnexpectedShape
+│       ├── UnexpectedShape
+│       └── HookRefused  a call to us is not the vendor's, or too old
 ├── SafetyStop         valid but implausible; a person decides   exit 4
 ├── StoreError         our own database: the run ends            exit 5
 │   └── LeaseLost      another runner took this stream over
@@ -137,6 +138,12 @@ class AuthError(Permanent):
 
 class UnexpectedShape(Permanent):
     """The answer is not what the vendor documents."""
+
+
+class HookRefused(Permanent):
+    """A call to us does not bear the vendor's signature, or is too old; nothing of it is used."""
+
+    remedy = "Compare the secret in the config with the vendor's app, and this machine's clock with the time."
 
 
 class SafetyStop(ConnectorError):

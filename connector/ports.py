@@ -72,7 +72,8 @@ class Stream:
     `cursor` is true when it can be read by time of change (else each sync reads the whole); `by_id` when single
     records can be asked for; `complete` when a finished whole read (each sync without cursor, else `resync --full`)
     shows every record there is, so that missing ones are deleted (guarded); `bounded` when a window's upper end limits
-    what is read, so that the parts of a long window may be read at once.
+    what is read, so that the parts of a long window may be read at once; `ids` when `list_ids` can name all its records
+    at little cost.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Stream:
     by_id: bool = False
     complete: bool = False
     bounded: bool = False
+    ids: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,26 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class HookRequest:
+    """A vendor's call to us as received: `url` in full as the vendor wrote it, header names in lower case."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HookEvent:
+    """One thing a vendor called about: a record of a stream to be read again. `id` is the same when it calls twice."""
+
+    id: str
+    stream: str
+    key: str
+    occurred_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """One line of `connector check`: what was tried, whether it held, and what to do when not."""
 
@@ -184,6 +206,17 @@ class Source(ABC):
     @abstractmethod
     def records(self, stream: str, exchanges: Sequence[Exchange]) -> Iterator[Record]:
         """The records that a page's exchanges hold, in a fixed order. Pure: replay calls it on landed pages."""
+
+    def list_ids(self, stream: str) -> Iterator[Sequence[str]]:
+        """The keys of all records there are now, a page at a time; none that is hidden, deleted or merged away.
+
+        Raises RemoteError; only what came to its end may be trusted.
+        """
+        raise NotImplementedError(f"{type(self).__name__} cannot list the ids of {stream}")
+
+    def hook(self, request: HookRequest) -> Sequence[HookEvent]:
+        """What a vendor's call is about, once its signature and its age are found right. Raises HookRefused."""
+        raise NotImplementedError(f"{type(self).__name__} takes no calls")
 
     def check(self) -> Iterator[Check]:
         """Whether the source answers and each stream may be read; writes nothing."""

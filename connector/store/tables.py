@@ -192,6 +192,7 @@ id_pass = Table(  # a full pass over a complete stream; body: hash of the JSON l
     _count("known"),
     _text("body", null=True),
     _text("reason", null=True),
+    Column("kind", Text, nullable=False, server_default=text("'records'")),  # records | ids: what was read of each
 )
 
 mapping_stop = Table(  # a changed mapping that moves a KPI too far; moves: JSON list of `shift.Move`, beyond the guard
@@ -240,6 +241,7 @@ cursor = Table(  # state: JSON {"cursor": instant, "window": {"lo", "hi"}, "posi
     _instant("first_complete_at", null=True),
     _instant("last_complete_at", null=True),
     _instant("updated_at"),
+    _instant("ids_checked_at", null=True),  # when all ids were last compared with those we know
 )
 
 known_since = Table(  # when a source had been read as a whole for the first time: what it held before, nobody knew
@@ -411,6 +413,34 @@ receipt = Table(
     _text("message", null=True),
     _text("run"),
     Index("receipt_delivery", "destination", "key"),
+)
+
+rate_budget = Table(  # how much of an account's limit is used; state: JSON of `budget`. account: a hash, no secret
+    "rate_budget",
+    metadata,
+    _text("account", key=True),
+    _text("name", key=True),
+    _text("state"),
+)
+
+token = Table(  # an account's tokens where its vendor renews them; content: encrypted, never in the clear
+    "token",
+    metadata,
+    _text("account", key=True),
+    _text("content"),
+    _instant("changed_at"),
+)
+
+hook_inbox = Table(  # what a vendor called about, to be read again by id; read_at: when that was done, null = waiting
+    "hook_inbox",
+    metadata,
+    _text("source", key=True),
+    _text("id", key=True),  # the vendor's id of the event: told twice, kept once
+    _text("stream"),
+    _text("record_key"),
+    _instant("occurred_at", null=True),
+    _instant("received_at"),
+    _instant("read_at", null=True),
 )
 
 lease = Table(
