@@ -12,7 +12,7 @@ demo: $(READY)  ## a fake CRM and a fake HR system, six monthly syncs, the KPI t
 test: $(READY) lint types imports unit  ## all checks, as CI runs them
 
 lint: $(READY)
-	$(BIN)/ruff check connector adapters tests benchmarks
+	$(BIN)/ruff check connector adapters tests benchmarks examples
 
 types: $(READY)
 	$(BIN)/mypy

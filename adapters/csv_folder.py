@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from connector.errors import ConfigError, Permanent, Transient
+from connector.errors import ConfigError, Permanent, Transient, UnexpectedShape
 from connector.model import micros
 from connector.ports import AdapterSettings, Check, Exchange, Page, Record, Source, Stream, Window
 from connector.tabular import Cell, Row, columns, csv_header, read_table
@@ -106,7 +106,7 @@ class CsvFolder(Source):
     def read_ids(self, stream: str, ids: Sequence[str]) -> Iterator[Page]:
         table = self._table(stream)
         named = set(ids)
-        return self._pages(stream, table, lambda row: _key(table, row.cells) in named, None)
+        return self._pages(stream, table, lambda row: _key(table, row.cells) in named, None) if named else iter(())
 
     def records(self, stream: str, exchanges: Sequence[Exchange]) -> Iterator[Record]:
         table = self._table(stream)
@@ -167,7 +167,7 @@ class CsvFolder(Source):
             present = columns(path, table.file, sheet=table.sheet)
             for column in needed:
                 if column not in present:
-                    raise Permanent(
+                    raise UnexpectedShape(
                         f"{table.file}: no column '{column}'; its columns are {', '.join(present)}",
                         system=self.name, stream=stream,
                     )

@@ -226,8 +226,9 @@ class Tryton(Source):
 
     # --- calls -------------------------------------------------------------------------------------------------------
 
-    def _search(self, stream: str, domain: list[Any], fields: Sequence[str], limit: int = ROWS_PER_PAGE) -> Response:
-        return self._call(stream, self._model(stream).name, "search_read", _search_arguments(domain, fields, limit))
+    def _search(self, stream: str, domain: list[Any], fields: Sequence[str], limit: int | None = None) -> Response:
+        asked = _search_arguments(domain, fields, limit or ROWS_PER_PAGE)
+        return self._call(stream, self._model(stream).name, "search_read", asked)
 
     def _call(
         self, stream: str, model: str, method: str, arguments: Mapping[str, Any], more: Mapping[str, Any] | None = None

@@ -52,15 +52,16 @@ class App:
 
     def resync(
         self, source: str, *, streams: Sequence[str] | None = None, ids: Sequence[str] = (), since: str | None = None,
-        until: str | None = None, full: bool = False, from_landing: bool = False, reason: str | None = None,
-        dry_run: bool = False, progress: Progress = silent, stop: Stop = never,
+        until: str | None = None, full: bool = False, all_ids: bool = False, from_landing: bool = False,
+        reason: str | None = None, dry_run: bool = False, progress: Progress = silent, stop: Stop = never,
     ) -> Answer:
-        """Read an older window (local dates, `until` included), named records, everything, or what is landed, again."""
+        """Read an older window (local dates, `until` included), named records, everything, all ids, or what is landed,
+        again."""
         from connector import jobs, resync
 
         plan = resync.plan(
             self.here, source, streams=streams, ids=ids, since=since, until=until, full=full,
-            from_landing=from_landing, dry_run=dry_run,
+            all_ids=all_ids, from_landing=from_landing, dry_run=dry_run,
         )
         if plan is None:
             return jobs.run_from_landing(self.here, source, streams, reason=reason, progress=progress, stop=stop)

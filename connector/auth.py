@@ -1,4 +1,7 @@
-"""How a request proves who we are. Each class changes headers or parameters, and names the secrets it holds."""
+"""How a request proves who we are. Each class changes headers or parameters, and names the secrets it holds.
+
+OAuth, whose tokens are renewed and kept, is in `tokens`; `connector.rest.oauth` makes one that asks over HTTP.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,9 @@ from collections.abc import Callable, MutableMapping
 from typing import Protocol
 
 from connector.errors import AuthError
+from connector.tokens import OAuth
+
+__all__ = ["ApiKey", "Auth", "Basic", "Bearer", "Header", "Login", "OAuth"]
 
 
 class Auth(Protocol):

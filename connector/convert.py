@@ -121,6 +121,32 @@ def _integer(_zone: tzinfo) -> Converter:
     return convert
 
 
+_UNITS = {"ms": Decimal("0.001"), "s": Decimal(1), "min": Decimal(60), "h": Decimal(3600)}
+
+
+def _duration(reporting: tzinfo, unit: str = "s") -> Converter:
+    """Whole seconds: of a number of units, or between the two instants of a list; None where one of them is missing."""
+    if unit not in _UNITS:
+        raise ValueError(f"no unit {unit!r}; known: {', '.join(_UNITS)}")
+    seconds, instant = _UNITS[unit], _datetime(reporting)
+
+    def convert(value: Any) -> int | None:
+        if not isinstance(value, list):
+            length = exact(value) * seconds
+        elif len(value) != 2:
+            raise ValueError(f"expected a number, or a list of two instants, found {len(value)}")
+        elif any(one is None or one == "" for one in value):
+            return None
+        else:
+            begun, ended = (int(str(instant(one))) for one in value)
+            length = Decimal(ended - begun) / 1_000_000
+        if length < 0:
+            raise ValueError("expected an end after the beginning")
+        return int(length.quantize(Decimal(1), ROUND_HALF_EVEN))
+
+    return convert
+
+
 def _share(scale: int) -> Callable[[tzinfo], Converter]:
     def make(_zone: tzinfo) -> Converter:
         def convert(value: Any) -> int:
@@ -256,6 +282,7 @@ _MAKERS: Mapping[str, Callable[..., Converter]] = {
     "currency": _simple(currency),
     "number": _number,
     "integer": _integer,
+    "duration": _duration,
     "ratio": _share(1),
     "percent": _share(100),
     "flag": _simple(flag),
@@ -265,6 +292,7 @@ _MAKERS: Mapping[str, Callable[..., Converter]] = {
 _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "money": ("decimal",),
     "number": ("decimal",),
+    "duration": ("unit",),
     "datetime": ("format", "zone"),
     "date": ("format", "zone"),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import unquote_plus, urlencode, urlsplit
@@ -15,10 +15,11 @@ import tenacity
 from requests import exceptions as failures
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
+from connector.account import account
 from connector.answer import Response, http_date
 from connector.auth import Auth
 from connector.errors import AuthError, Permanent, RateLimited, RemoteError, Transient, Unanswered, UnexpectedShape
-from connector.pace import Pace, RateHeaders
+from connector.pace import Pace, RateHeaders, Turn
 from connector.ports import Context, decode
 from connector.redaction import Redactor
 
@@ -40,12 +41,13 @@ class _Call:
     url: str
     params: list[tuple[str, str]]
     headers: dict[str, str]
-    body: bytes | None
+    body: bytes | None = field(repr=False)  # a login's or a refresh's holds secrets
     kept: str | None
     stream: str
     safe: bool
     signed: bool
     pace: Pace | None
+    limits: Sequence[str]
     refreshed: bool = False
 
 
@@ -77,6 +79,8 @@ class Client:
         self.base_url, self.system, self.context, self.auth = base_url, system, context, auth
         self.redactor = Redactor(lambda: (*secrets, *(auth.secrets() if auth else ())))
         self._pace = pace or Pace()
+        known = (*secrets, *(auth.secrets() if auth else ()))  # as it stands now: a login may bring others
+        self._pace.share(context.shared, lambda: account(base_url, known))
         self._timeout, self._attempts, self._judge = timeout, attempts, judge
         self._headers = {"Accept": "application/json", "User-Agent": "pipeline-connector", **(headers or {})}
         self._request_id_headers, self._forbidden_is_auth = request_id_headers, forbidden_is_auth
@@ -104,13 +108,15 @@ class Client:
         body_text: str | None = None,
         signed: bool = True,
         pace: Pace | None = None,
+        limits: Sequence[str] = (),
     ) -> Response:
         """The answer with a status below 400, after retries.
 
         `safe`: asking twice does no harm (default: GET and HEAD), so a lost answer is asked for again; otherwise it is
         raised as Unanswered. A parameter of None is left out. `data` as a mapping is sent as a form. `body_text` is
         what landing keeps as the request's body instead of the body. `signed=False` sends it without the credential.
-        `pace` is a limit of its own that these requests have beside the client's.
+        `limits` are the named limits of the client's pace that this request is subject to as well; `pace` is one of
+        its own, which no other process knows.
         Raises Transient when every attempt failed, Permanent, AuthError.
         """
         url = self._url(path)
@@ -118,7 +124,7 @@ class Client:
         sent = {**self._headers, **({"Content-Type": kind} if kind else {}), **(headers or {})}
         kept = body_text if body_text is not None or body is None else body.decode("utf-8", "replace")
         asked_safe = method.upper() in SAFE_METHODS if safe is None else safe
-        call = _Call(method.upper(), url, _pairs(params), sent, body, kept, stream, asked_safe, signed, pace)
+        call = _Call(method.upper(), url, _pairs(params), sent, body, kept, stream, asked_safe, signed, pace, limits)
         retrying = tenacity.Retrying(
             sleep=self._wait,
             stop=lambda state: state.attempt_number >= self._attempts or self.context.stop(),
@@ -146,12 +152,13 @@ class Client:
         return self._skew is not None
 
     def close(self) -> None:
-        """Close the connections of every thread."""
+        """Close the connections of every thread, and give back what of the rate budget was not used."""
         with self._lock:
             for session in self._sessions:
                 session.close()
             self._sessions.clear()
         self._local = threading.local()
+        self._pace.close(self.context.clock.now())
 
     def _url(self, path: str) -> str:
         if path.startswith(("http://", "https://")):
@@ -181,7 +188,7 @@ class Client:
         if call.signed and self.auth is not None:
             self.auth.apply(headers, params)
         url = _with_query(call.url, call.params, params)
-        self._take_turn(call)
+        turns = self._take_turn(call)
         left = self.context.clock.now()
         with self._lock:
             self.requests += 1
@@ -192,6 +199,9 @@ class Client:
             )
         except requests.RequestException as failure:
             raise self._failure(failure, call) from None  # its text holds the address with its secrets
+        finally:
+            for pace, turn in turns:
+                pace.done(turn, self.context.clock.now())
         now = self.context.clock.now()
         self._pace.learn(raw.headers, now)
         self._learn_clock(raw.headers.get("Date"), left, now)
@@ -210,15 +220,24 @@ class Client:
             self._pace.hold(error.retry_after, now)
         raise error
 
-    def _take_turn(self, call: _Call) -> None:
-        now = self.context.clock.now()
-        held = self._pace.held(now)
-        if held > LONGEST_WAIT:
-            raise RateLimited(
-                f"{self.system}: the rate limit is used up for another {held:.0f} seconds; the next run goes on",
-                retry_after=held, system=self.system, stream=call.stream,
-            )
-        self._wait(max(pace.reserve(now) for pace in (self._pace, call.pace) if pace is not None))
+    def _take_turn(self, call: _Call) -> list[tuple[Pace, Turn]]:
+        """Wait until every limit of the request leaves room for it, and take that."""
+        while True:
+            turns = [(self._pace, self._pace.take(self.context.clock.now, call.limits))]
+            if call.pace is not None:
+                turns.append((call.pace, call.pace.take(self.context.clock.now)))
+            wait = max(turn.wait for _pace, turn in turns)
+            if not wait:
+                return turns
+            for pace, turn in turns:
+                if not turn.wait:
+                    pace.give_back(turn)
+            if wait > LONGEST_WAIT:
+                raise RateLimited(
+                    f"{self.system}: the rate limit is used up for another {wait:.0f} seconds; the next run goes on",
+                    retry_after=wait, system=self.system, stream=call.stream,
+                )
+            self._wait(wait)
 
     def _failure(self, failure: requests.RequestException, call: _Call) -> RemoteError:
         """What a request without a whole answer means: not sent, lost, or never possible."""

@@ -112,7 +112,7 @@ class Job:
                     activation.activate(here, source, self.mappings[name])
                 result.streams = sync.pull(
                     here.store, source, self.mappings[name],
-                    sync.Settings(found.since, found.overlap, here.config.guard_shrink, found.windows),
+                    sync.Settings(found.since, found.overlap, here.config.guard_shrink, found.windows, found.ids_every),
                     run=self.run, plan=plan, clock=here.clock, stop=self.stop, wait=self.wait,
                     progress=lambda stream, records: self.progress(name, stream, records),
                 )
@@ -260,7 +260,7 @@ class Job:
         items = sum(one.open_items for one in self.sources)
         if items:
             steps.append(f"connector quarantine list  ({items} records could not be mapped)")
-        if any(one.exit_code == 4 for one in self.sources):
+        if any(one.exit_code == 4 for one in self.sources) and not self.dry_run:
             steps.append("connector stops list  (what came was too implausible to apply)")
         if (self.extra.get("people") or {}).get("problem"):
             steps.append(f"connector check {self.here.config.people_from}")

@@ -50,8 +50,21 @@ def run_resync(
         return job.finish()
 
 
+def run_hooks(here: Installation, source: str, *, stop: Stop = never) -> Answer:
+    """Read again by id what a source's vendor called about, compute, deliver as a sync does."""
+    with started(here, "hooks", silent, stop, dry_run=False) as job:
+        job.pull({source: Plan("hooks")})
+        job.compute()
+        unscheduled = [name for name, one in here.config.destinations.items() if one.schedule is None]
+        job.deliver(unpaused(job, unscheduled, named=False))
+        return job.finish()
+
+
 def run_accepted(here: Installation, source: str, stream: str) -> Answer:
-    """Apply what a person accepted of a stopped full pass, compute, deliver; the source is not asked."""
+    """Apply what a person accepted of a stopped pass, compute, deliver.
+
+    The source is only asked, by id, for what the pass did not show.
+    """
     with started(here, "stops", silent, never, dry_run=False) as job:
         job.pull({source: Plan("accepted", [stream])})
         job.compute()

@@ -7,8 +7,10 @@ the keys it takes beside the common ones), and is made as `cls(name, settings, c
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
@@ -41,12 +43,54 @@ class SystemClock:
         time.sleep(seconds)
 
 
+class Shared(Protocol):
+    """What all users of one account have in common, over threads and processes: its rate budget and its tokens.
+
+    `account` is a hash (`connector.account`), never a secret. Raises StoreError.
+    """
+
+    def budget(self, account: str, names: Sequence[str], change: Callable[[MutableMapping[str, str]], None]) -> None:
+        """Let `change` look at the states of these limits and replace them, while nobody else can; JSON by name."""
+
+    def alone(self, account: str) -> AbstractContextManager[object]:
+        """While inside, nobody else is, in no process; it may last as long as a call. Raises Busy after two minutes."""
+
+    def token(self, account: str) -> str | None:
+        """What was last kept of the account's tokens. Raises AuthError where it cannot be read with our key."""
+
+    def keep_token(self, account: str, content: str) -> bool:
+        """Keep the account's tokens for those who come after us; whether that was possible."""
+
+
+class MemoryShared:
+    """What is shared where there is no store: nothing beyond this process."""
+
+    def __init__(self) -> None:
+        self._lock, self._alone = threading.Lock(), threading.Lock()
+        self._states: dict[str, dict[str, str]] = {}
+        self._tokens: dict[str, str] = {}
+
+    def budget(self, account: str, names: Sequence[str], change: Callable[[MutableMapping[str, str]], None]) -> None:
+        with self._lock:
+            change(self._states.setdefault(account, {}))
+
+    def alone(self, account: str) -> AbstractContextManager[object]:
+        return self._alone
+
+    def token(self, account: str) -> str | None:
+        return self._tokens.get(account)
+
+    def keep_token(self, account: str, content: str) -> bool:
+        self._tokens[account] = content
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What every adapter is given: the clock, the reporting zone, and the folder relative paths start from.
 
     `stop` says whether the run is asked to end; long waits look at it. `budget` is our share (0..1) of the
-    credential's rate limit; the rest is the customer's.
+    credential's rate limit; the rest is the customer's. `shared` is where all users of an account meet.
     """
 
     clock: Clock
@@ -54,6 +98,7 @@ class Context:
     folder: str = "."
     stop: Callable[[], bool] = lambda: False
     budget: float = 1.0
+    shared: Shared = field(default_factory=MemoryShared, repr=False, compare=False)
 
 
 class AdapterSettings(BaseModel):
@@ -217,6 +262,13 @@ class Source(ABC):
     def hook(self, request: HookRequest) -> Sequence[HookEvent]:
         """What a vendor's call is about, once its signature and its age are found right. Raises HookRefused."""
         raise NotImplementedError(f"{type(self).__name__} takes no calls")
+
+    def fields(self, stream: str) -> Collection[str]:
+        """The dotted paths a record of the stream may have, where the source's live metadata tell them; else none.
+
+        Raises RemoteError.
+        """
+        return ()
 
     def check(self) -> Iterator[Check]:
         """Whether the source answers and each stream may be read; writes nothing."""

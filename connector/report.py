@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import func, select
 
-from connector import directory, files, runs, schedule, stops
+from connector import directory, files, hooks, runs, schedule, stops
 from connector import mapping_tests as mapping_tests_
 from connector.errors import ConfigError, ConnectorError, Fault
+from connector.mapped_paths import unserved
 from connector.model import iso, micros
 from connector.ports import Check, Destination, Exchange, Source
 from connector.redaction import Redactor
@@ -44,7 +45,7 @@ def status(here: Installation) -> dict[str, Any]:
 
 def _sources(here: Installation) -> list[dict[str, Any]]:
     """Each source's freshness: a source is as fresh as its stalest stream."""
-    success, paused = runs.last_success(here.store), runs.paused(here.store)
+    success, paused, called = runs.last_success(here.store), runs.paused(here.store), hooks.counts(here.store)
     table = tables.cursor
     read = {(row.source, row.stream): row for row in here.store.rows(select(table))}
     now = micros(here.clock.now())
@@ -60,6 +61,7 @@ def _sources(here: Installation) -> list[dict[str, Any]]:
                     "last_success_at": iso(at),
                     "age_seconds": _age(now, at),
                     "last_complete_at": iso(row.last_complete_at) if row else None,
+                    "ids_checked_at": iso(row.ids_checked_at) if row else None,
                 }
             )
         times = [success.get((name, stream)) for stream in here.mapping(name).streams()]
@@ -68,6 +70,7 @@ def _sources(here: Installation) -> list[dict[str, Any]]:
             {
                 "source": name, "adapter": source.adapter, "last_success_at": iso(last), "age_seconds": _age(now, last),
                 "streams": streams, "paused": paused.get(name, {}).get("reason"),
+                "hooks_waiting": called.get(name, 0),
             }
         )
     return found
@@ -129,12 +132,15 @@ def _checked(here: Installation, name: str, kind: str) -> dict[str, Any]:
     found = here.config.sources[name] if kind == "sources" else here.config.destinations[name]
     port = here.source(name) if kind == "sources" else here.destination(name)
     with closing(port):
-        checks = [_line(check, 3) for check in _tried(port)]
+        unread = _unread(here, name, port)
+        checks = [_line(check, 3) for check in _tried(port) if check.ok or check.what not in unread]
         is_well = all(check["exit_code"] == 0 for check in checks)
         if isinstance(port, Destination) and name == here.config.people_from and is_well:
             checks.append(_people(port))
+        if isinstance(port, Source):
+            checks += [_line(check, 1) for check in _streams(here, name, port)]
+            checks += [_line(check, 1) for check in (_fields(here, name, port) if is_well else ())]
     if kind == "sources":
-        checks += [_line(check, 1) for check in _streams(here, name, port)]
         tests = mapping_tests_.run(here.mapping(name))
         checks += [_line(Check(f"mapping test {one['test']}", one["ok"], one["message"]), 1) for one in tests]
     return {
@@ -166,13 +172,34 @@ def _tried(port: Source | Destination) -> Iterator[Check]:
         yield Check("reached", False, f"{error} {error.remedy}")
 
 
-def _streams(here: Installation, name: str, port: Source | Destination) -> Iterator[Check]:
+def _unread(here: Installation, name: str, port: Source | Destination) -> set[str]:
+    """The streams a source has and its mapping does not read: whether they may be read is of no matter."""
+    if not isinstance(port, Source):
+        return set()
+    return {stream.name for stream in port.streams()} - set(here.mapping(name).streams())
+
+
+def _streams(here: Installation, name: str, source: Source) -> Iterator[Check]:
     """Whether the source has every stream the mapping reads."""
-    if isinstance(port, Source):
-        offered = {stream.name for stream in port.streams()}
-        missing = [stream for stream in here.mapping(name).streams() if stream not in offered]
-        said = f"the source has no {', '.join(missing)}; it has {', '.join(sorted(offered))}" if missing else ""
-        yield Check("streams of the mapping", not missing, said)
+    offered = {stream.name for stream in source.streams()}
+    missing = [stream for stream in here.mapping(name).streams() if stream not in offered]
+    said = f"the source has no {', '.join(missing)}; it has {', '.join(sorted(offered))}" if missing else ""
+    yield Check("streams of the mapping", not missing, said)
+
+
+def _fields(here: Installation, name: str, source: Source) -> Iterator[Check]:
+    """Whether the source sends what the mapping reads of its streams, where it can tell."""
+    mapping = here.mapping(name)
+    unread, entities = _unread(here, name, source), mapping.document.data["entities"]
+    for stream in (one.name for one in source.streams() if one.name not in unread):
+        try:
+            missing = unserved(entities, stream, source.fields(stream))
+        except ConnectorError as error:
+            yield Check(f"fields of {stream}", False, str(error))
+        else:
+            if missing:
+                said = f"the mapping reads {', '.join(missing)}, which the source does not send"
+                yield Check(f"fields of {stream}", False, said)
 
 
 def next_times(here: Installation, when: Schedule | None) -> str | None:

@@ -14,8 +14,8 @@ from connector.wiring import Installation
 
 def plan(
     here: Installation, source: str, *, streams: Sequence[str] | None = None, ids: Sequence[str] = (),
-    since: str | None = None, until: str | None = None, full: bool = False, from_landing: bool = False,
-    dry_run: bool = False,
+    since: str | None = None, until: str | None = None, full: bool = False, all_ids: bool = False,
+    from_landing: bool = False, dry_run: bool = False,
 ) -> Plan | None:
     """The plan; None where the landed pages are to be mapped again and the source is not asked.
 
@@ -23,7 +23,10 @@ def plan(
     """
     here.chosen_sources([source])
     source_mapping = here.mapping(source)
-    ways = {"--id": bool(ids), "--since/--until": bool(since or until), "--full": full, "--from-landing": from_landing}
+    ways = {
+        "--id": bool(ids), "--since/--until": bool(since or until), "--full": full, "--ids": all_ids,
+        "--from-landing": from_landing,
+    }
     faults = [*_ways(ways), *_unknown(source_mapping, streams)]
     lo, hi = _bound(here, since, "--since", faults), _bound(here, until, "--until", faults, after=True)
     if lo and hi and lo > hi:
@@ -37,6 +40,8 @@ def plan(
         return None
     if ids:
         return Plan("ids", ids=by_stream, dry_run=dry_run)
+    if all_ids:
+        return Plan("all_ids", streams=streams, dry_run=dry_run)
     return Plan("full" if full else "window", streams=streams, since=lo, until=hi, dry_run=dry_run)
 
 

@@ -1,14 +1,15 @@
 """`connector run`: every job at its slots, until asked to stop.
 
 `Runner` decides, with the time as an argument: which slots are due, none twice, no job beside itself, what was missed
-made up for by one run. `run` is the loop of real life around it. When a slot's job has ended it is noted by
-`slot_done`, so a restart goes on where the last process was, and a slot whose process died is run again.
+made up for by one run; and between the slots what is called for (`Watch`). `run` is the loop of real life around it.
+When a slot's job has ended it is noted by `slot_done`, so a restart goes on where the last process was, and a slot
+whose process died is run again.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Collection, Container, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
@@ -36,6 +37,22 @@ class Job:
     run: Callable[[datetime], bool | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Work that is called for between the slots. `waits` looks for whom it waits, which must be cheap; `run` does that
+    one's, beside no job of the same name, and gives False when it failed.
+
+    `every`: how often is looked. `rest`: how long a name is left alone after its work, `pause` after a failure: what
+    keeps coming is done in lots, and what keeps failing is not asked for all the time.
+    """
+
+    waits: Callable[[], Collection[str]]
+    run: Callable[[str], bool | None]
+    every: timedelta = timedelta(seconds=5)
+    rest: timedelta = timedelta(minutes=1)
+    pause: timedelta = timedelta(minutes=10)
+
+
 def _in_thread(work: Callable[[], None], name: str) -> None:
     threading.Thread(target=work, name=name, daemon=True).start()
 
@@ -56,6 +73,7 @@ class Runner:
         last_slot: Callable[[str], datetime | None],
         slot_done: Callable[[str, datetime], None],
         paused: Callable[[], Container[str]] = tuple,
+        watch: Watch | None = None,
         threads: int = THREADS,
         start: Callable[[Callable[[], None], str], None] = _in_thread,
     ) -> None:
@@ -66,6 +84,8 @@ class Runner:
         now = clock.now()
         self._last = {name: min(last_slot(name) or now, now) for name in self.jobs}
         self._running: set[str] = set()
+        self._watch, self._look_at = watch, now
+        self._rests: dict[str, datetime] = {}  # until when a watched name is left alone
         self.on_end: Callable[[], None] = lambda: None
 
     def tick(self, now: datetime) -> datetime:
@@ -83,7 +103,40 @@ class Runner:
         for due in ready:
             self._begin(due)
         following = [schedule.next_due(job.schedule, now, self.zone) for job in self.jobs.values()]
+        if self._watch is not None:
+            following.append(self._look(self._watch, now, paused))
         return min(following, default=now + LONGEST_REST)
+
+    def _look(self, watch: Watch, now: datetime, paused: Container[str]) -> datetime:
+        """Start what is called for, where it is time to look; when to look again."""
+        if now < self._look_at:
+            return self._look_at
+        self._look_at = now + watch.every
+        called = [name for name in watch.waits() if name not in paused and self._rests.get(name, now) <= now]
+        with self._changed:
+            free = self._threads - len(self._running)
+            ready = [name for name in called if name not in self._running][:free]
+            self._running.update(ready)
+        for name in ready:
+            self._start(lambda name=name: self._serve(watch, name), f"called-{name}")  # type: ignore[misc]
+        return self._look_at
+
+    def _serve(self, watch: Watch, name: str) -> None:
+        """Do what is called for of one name; the edge of a run, where every error ends."""
+        well = False
+        try:
+            _log.info("called", job=name)
+            well = watch.run(name) is not False
+        except ConnectorError as error:
+            _log.error("call failed", job=name, error=str(error), kind=type(error).__name__, remedy=error.remedy)
+        except Exception:  # noqa: BLE001  # the service goes on, and the log says what it was
+            _log.error("call failed by a fault of ours", job=name, exc_info=True)
+        finally:
+            with self._changed:
+                self._rests[name] = self.clock.now() + (watch.rest if well else watch.pause)
+                self._running.discard(name)
+                self._changed.notify_all()
+            self.on_end()
 
     def finish(self, seconds: float) -> list[str]:
         """Wait for the jobs at work, so long at most; give the names of those that are still at it."""

@@ -1,14 +1,15 @@
-"""`connector run`: every source and destination with a schedule, and the close of periods, as jobs of the service."""
+"""`connector run`: every source and destination with a schedule, and the close of periods, as jobs of the service;
+between them what vendors call about."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
 
-from connector import closing, files, jobs, runs, schedule, service
-from connector.errors import ConfigError, Fault
+from connector import closing, files, hooks, jobs, runs, schedule, service
+from connector.errors import Busy, ConfigError, Fault
 from connector.schedule import Schedule
-from connector.service import Job
+from connector.service import Job, Watch
 from connector.wiring import Answer, Installation, Stop
 
 
@@ -40,6 +41,7 @@ def runner(here: Installation, stop: Stop) -> service.Runner:
         last_slot=lambda name: runs.last_slot(store, name),
         slot_done=lambda name, slot: runs.slot_done(store, name, slot),
         paused=lambda: runs.paused(store),
+        watch=_called(here, stop),
     )
 
 
@@ -53,6 +55,21 @@ def _syncing(here: Installation, name: str, stop: Stop) -> Callable[[datetime], 
         return not stop()
 
     return work
+
+
+def _called(here: Installation, stop: Stop) -> Watch:
+    """The records that vendors called about, of every source: read again soon, without waiting for its slot."""
+
+    def waits() -> list[str]:
+        return [name for name in hooks.counts(here.store) if name in here.config.sources]
+
+    def run(name: str) -> bool:
+        try:
+            return jobs.run_hooks(here, name, stop=stop).exit_code in (0, 1)
+        except Busy:  # somebody else is reading that source, and reads the inbox as well
+            return True
+
+    return Watch(waits, run)
 
 
 def _pushing(here: Installation, name: str, stop: Stop) -> Callable[[datetime], bool]:

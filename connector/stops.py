@@ -1,5 +1,5 @@
-"""Safety stops, and what a person decided about them: full passes that were valid but implausible, and changed
-mappings that move a KPI too far."""
+"""Safety stops, and what a person decided about them: full passes and lists of ids that were valid but implausible,
+and changed mappings that move a KPI too far."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ from connector.store import landing
 from connector.store.store import Store, Writing
 from connector.store.tables import id_pass, mapping_stop
 
+_PASSES = {"records": "full_pass", "ids": "id_pass"}
+
 
 def list_stops(store: Store) -> list[dict[str, Any]]:
-    """The stops that wait for a decision, oldest first; `kind` is full_pass or mapping, which has no stream."""
+    """The stops that wait for a decision, oldest first; `kind` is full_pass, id_pass or mapping (of no stream)."""
     passes = store.rows(select(id_pass).where(id_pass.c.state == "stopped"))
     mappings = store.rows(select(mapping_stop).where(mapping_stop.c.state == "stopped"))
     found = [(row.started_at, _pass_json(row)) for row in passes]
@@ -32,7 +34,7 @@ def list_stops(store: Store) -> list[dict[str, Any]]:
 
 def _pass_json(row: Row[Any]) -> dict[str, Any]:
     return {
-        "id": row.id, "kind": "full_pass", "source": row.source, "stream": row.stream, "run": row.run,
+        "id": row.id, "kind": _PASSES[row.kind], "source": row.source, "stream": row.stream, "run": row.run,
         "at": iso(row.started_at), "shown": row.shown, "known": row.known, "reason": row.reason, "moves": None,
     }
 
@@ -67,28 +69,28 @@ def accept(store: Store, stop: str, *, actor: str, reason: str | None = None) ->
 
 
 def refuse(store: Store, stop: str, *, actor: str, reason: str) -> dict[str, Any]:
-    """It is wrong: a full pass is never applied, the next sync reads anew; a mapping never comes into force in place
+    """It is wrong: a pass is never applied, the next sync reads anew; a mapping never comes into force in place
     of the one that is. Raises ConfigError for an unknown stop."""
     with store.writing() as writing:
         kind, row = _open(writing, stop)
         journal.decide(writing, "stop_refuse", {"stop": stop}, actor=actor, reason=reason)
         table = mapping_stop if kind == "mapping" else id_pass
-        if kind == "full_pass":
+        if kind != "mapping":
             landing.drop_held(writing, stop)
         writing.execute(update(table).where(table.c.id == stop).values(state="refused", reason=reason))
     return _decided(kind, row, "refused")
 
 
 def _decided(kind: str, row: Row[Any], state: str) -> dict[str, Any]:
-    stream = row.stream if kind == "full_pass" else None
+    stream = None if kind == "mapping" else row.stream
     return {"stop": row.id, "kind": kind, "source": row.source, "stream": stream, "state": state}
 
 
 def _open(writing: Writing, stop: str) -> tuple[str, Row[Any]]:
-    for kind, table in (("full_pass", id_pass), ("mapping", mapping_stop)):
+    for table in (id_pass, mapping_stop):
         row = writing.execute(select(table).where(table.c.id == stop, table.c.state == "stopped")).one_or_none()
         if row is not None:
-            return kind, row
+            return _PASSES[row.kind] if table is id_pass else "mapping", row
     raise ConfigError([Fault("command line", 0, "stop", f"no open stop {stop!r}; see `connector stops list`")])
 
 

@@ -16,6 +16,7 @@ from connector.config.beside import read_bytes, shown
 from connector.errors import ConfigError, ConnectorError, Fault
 from connector.mapping import Mapping as SourceMapping
 from connector.ports import Clock, Context, Destination, Source, SystemClock
+from connector.store.shared import StoreShared
 from connector.store.store import Store
 
 Stop = Callable[[], bool]
@@ -49,6 +50,7 @@ class Installation:
         self._unsearch = searched(str(config.folder))  # own converters may be kept beside the config, like adapters
         self._opening = threading.Lock()
         self._store: Store | None = None
+        self._shared = StoreShared(lambda: self.store, clock, config.encryption_key)
 
     @classmethod
     def load(
@@ -149,7 +151,10 @@ class Installation:
 
     def _context(self, stop: Stop, budget: float = 1.0) -> Context:
         """What an adapter is given; a destination's pace is its adapter's own key, so its budget is the whole."""
-        return Context(clock=self.clock, zone=self.zone, folder=str(self.config.folder), stop=stop, budget=budget)
+        return Context(
+            clock=self.clock, zone=self.zone, folder=str(self.config.folder), stop=stop, budget=budget,
+            shared=self._shared,
+        )
 
 
 @contextmanager

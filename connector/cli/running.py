@@ -65,6 +65,7 @@ def resync(
     since: Annotated[str | None, typer.Option(metavar="DATE", help="Changed from this local date on.")] = None,
     until: Annotated[str | None, typer.Option(metavar="DATE", help="Changed up to this local date, included.")] = None,
     full: Annotated[bool, typer.Option("--full", help="Everything the source shows.")] = False,
+    ids: Annotated[bool, typer.Option("--ids", help="The ids of all there is: what is gone, what was missed.")] = False,
     from_landing: Annotated[
         bool, typer.Option("--from-landing", help="Map the landed pages again; the source is not asked.")
     ] = False,
@@ -80,7 +81,7 @@ def resync(
 
     with Progress(session.json) as progress, session.stopping() as stop:
         answer = session.app.resync(
-            source, streams=stream or None, ids=id or [], since=since, until=until, full=full,
+            source, streams=stream or None, ids=id or [], since=since, until=until, full=full, all_ids=ids,
             from_landing=from_landing, reason=reason, dry_run=dry_run, progress=progress, stop=stop,
         )
     return session.show(answer, summary)

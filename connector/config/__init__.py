@@ -38,10 +38,15 @@ if TYPE_CHECKING:
 # What stands for a required key that is faulty, so that the faults of the others are told as well.
 _STAND_INS = {"timezone": "UTC", "currency": NO_CURRENCY, "sources": {"none": {}}}
 
+_IDS_EVERY = {"daily": timedelta(days=1), "weekly": timedelta(days=7), "monthly": timedelta(days=30), "never": None}
+
 load_adapter = adapters.load_adapter  # the core reaches an adapter here, and nowhere else
 @dataclass(frozen=True, slots=True)
 class SourceConfig:
-    """One source: its class, its checked settings and the common keys. `since` is aware UTC, `budget` 0..1."""
+    """One source: its class, its checked settings and the common keys. `since` is aware UTC, `budget` 0..1.
+
+    `ids_every`: how often all ids are compared with those known; None: never.
+    """
 
     name: str
     adapter: str
@@ -54,6 +59,7 @@ class SourceConfig:
     budget: float
     windows: int
     history_import: bool
+    ids_every: timedelta | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +83,14 @@ class Config:
     `kpis`: with the scores, which are made of the others, `okrs` and `ask`.
     `close`: by length of period, the working day after it on which it closes by itself; empty: by hand only.
     `people_from`: the destination whose employees they are; `people` is then a file that adds to them, or overrides.
-    `store` and `secrets` hold credentials and are not in the repr; `document` is the file as written (with `${…}`).
+    `store`, `encryption_key` and `secrets` hold credentials and are not in the repr; `document` is the file as
+    written (with `${…}`).
     """
 
     file: str
     folder: Path
     store: str = field(repr=False)
+    encryption_key: str | None = field(repr=False)
     zone: ZoneInfo
     currency: str
     fiscal_year_start: int
@@ -189,7 +197,8 @@ class Reader:
         settings = [made.settings for made in made_sources.values()]
         settings += [made.settings for made in made_destinations.values()]
         return Config(
-            file=self.document.file, folder=self.folder, store=store, zone=keys.timezone, currency=keys.currency,
+            file=self.document.file, folder=self.folder, store=store, encryption_key=keys.encryption_key,
+            zone=keys.timezone, currency=keys.currency,
             fiscal_year_start=keys.fiscal_year_start, fiscal_year_named=keys.fiscal_year_named,
             week_start=keys.week_start, working_days=tuple(keys.working_days), people=people,
             people_from=people_from,
@@ -201,7 +210,7 @@ class Reader:
             destinations=made_destinations,
             okrs=okrs, okrs_decimal=keys.okrs.decimal if keys.okrs else ".",
             ask=ask, ask_decimal=keys.ask.decimal if keys.ask else ".", kpis=tuple(kpis), document=written,
-            secrets=secrets(filled, settings, store),
+            secrets=secrets(filled, settings, store) | {keys.encryption_key or ""} - {""},
         )
 
     def source(self, name: str, config: ConfigKeys | None) -> SourceConfig | None:
@@ -227,7 +236,7 @@ class Reader:
             since = datetime(since.year, since.month, since.day, tzinfo=zone).astimezone(ZoneInfo("UTC"))
         return SourceConfig(
             name, keys.adapter, make, settings, mapping, keys.schedule, since, keys.overlap, keys.budget,
-            keys.windows, keys.history_import,
+            keys.windows, keys.history_import, _IDS_EVERY[keys.reconcile_ids],
         )
 
     def destination(self, name: str) -> DestinationConfig | None:

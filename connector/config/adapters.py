@@ -104,7 +104,12 @@ def _has(name: str, port: Either) -> bool:
 
 
 def _own(name: str) -> ModuleType:
-    """Our adapter module, under the name `adapters.NAME`, from the file beside this package."""
+    """Our adapter module, under the name `adapters.NAME`, from the file beside this package.
+
+    So are the parts it has in files of their own, `_NAME_*.py`: before it, so that it finds them.
+    """
+    for part in sorted(ADAPTERS.glob(f"_{name}_*.py")):
+        _own(part.stem)
     file = ADAPTERS / f"{name}.py"
     loaded = sys.modules.get(f"adapters.{name}")
     if loaded is not None and getattr(loaded, "__file__", None) == str(file):

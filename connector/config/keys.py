@@ -15,6 +15,7 @@ from connector.config.values import (
     Amount,
     Currency,
     Duration,
+    EncryptionKey,
     Level,
     Month,
     Name,
@@ -185,6 +186,9 @@ class SourceKeys(Keys):
     budget: ShareOfLimit = Field(
         0.8, description="Our share of the credential's rate limit.", json_schema_extra={"default": "80%"}
     )
+    reconcile_ids: Literal["daily", "weekly", "monthly", "never"] = Field(
+        "weekly", description="How often a sync compares all ids with those known, where the source lists them."
+    )
     windows: int = Field(
         1, ge=1, le=16, description="So many parts of a long window are read at once; more than 1 needs since."
     )
@@ -219,6 +223,9 @@ class ConfigKeys(Keys):
     """config.yaml of the pipeline connector."""
 
     store: str = Field("sqlite:///connector.db", description="sqlite:///FILE or postgresql+psycopg://…")
+    encryption_key: EncryptionKey = Field(
+        None, description="A Fernet key: tokens that vendors renew are kept in the store, encrypted with it."
+    )
     timezone: Zone = Field(description="Periods and schedules are in it.")
     currency: Currency = Field(description="Reporting currency; every amount keeps its own as well.")
     fiscal_year_start: Month = Field(1, description="4: FY2027 = April 2026 .. March 2027.")

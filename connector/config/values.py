@@ -5,6 +5,7 @@ Each says in words what it expects, in the fault and in the JSON Schema that edi
 
 from __future__ import annotations
 
+import base64
 import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -94,6 +95,19 @@ def _currency(value: Any) -> str:
     return value
 
 
+def _encryption_key(value: Any) -> str | None:
+    """A Fernet key; empty is none, so that `${CONNECTOR_KEY:-}` may be left unset."""
+    if value in (None, ""):
+        return None
+    try:
+        key = base64.urlsafe_b64decode(value.encode("ascii")) if isinstance(value, str) else b""
+    except ValueError:
+        key = b""
+    if len(key) != 32:
+        raise ValueError("expected a Fernet key: 32 random bytes in base64, 44 characters; docs/config.md makes one")
+    return str(value)
+
+
 def _month(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 12:
         raise ValueError("expected the number of a month, 1 to 12")
@@ -167,6 +181,10 @@ Level = Annotated[
 ]
 Zone = Annotated[ZoneInfo, PlainValidator(_zone), _text_schema("An IANA time zone.", example="Asia/Ho_Chi_Minh")]
 Currency = Annotated[str, PlainValidator(_currency), _text_schema("ISO 4217.", "^[A-Z]{3}$", example="VND")]
+EncryptionKey = Annotated[
+    str | None, PlainValidator(_encryption_key),
+    _text_schema("32 random bytes in base64, URL-safe.", example="${CONNECTOR_KEY}"),
+]
 Month = Annotated[int, BeforeValidator(_month), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 12})]
 Since = Annotated[
     date, PlainValidator(_since), _text_schema("A local day, or a time with its zone.", example="2024-01-01")

@@ -1,4 +1,4 @@
-"""What the ledger depends on, in order of knowledge: pages, finished full passes, file versions, decisions.
+"""What the ledger depends on, in order of knowledge: pages, finished passes, file versions, decisions.
 
 Each kind of entry has one function that takes it in (`take_page`, `take_pass`, `take_mapping`, `retry`); live runs call
 it as the entry is written, `rebuild` calls it again for every entry. So ledger = replay(journal).
@@ -8,13 +8,11 @@ from connector.journal.decisions import decide, retry
 from connector.journal.entries import (
     PageEntry,
     Reads,
-    known_records,
     made_by,
     map_page,
     plan_pages,
     take_page,
     take_pages,
-    take_pass,
 )
 from connector.journal.files import (
     check_in_force,
@@ -27,6 +25,14 @@ from connector.journal.files import (
 )
 from connector.journal.known import mark_known, unknown_sources
 from connector.journal.mappings import activate, take_mapping
+from connector.journal.passes import (
+    ended_records,
+    known_records,
+    live_records,
+    plan_pass,
+    take_pass,
+    unread_records,
+)
 from connector.journal.replay import rebuild
 
 __all__ = [
@@ -35,15 +41,18 @@ __all__ = [
     "activate",
     "check_in_force",
     "decide",
+    "ended_records",
     "known_records",
     "latest_file",
     "latest_version",
+    "live_records",
     "load_mapping",
     "made_by",
     "map_page",
     "mapping_settings",
     "mark_known",
     "plan_pages",
+    "plan_pass",
     "put_file",
     "rebuild",
     "retry",
@@ -52,5 +61,6 @@ __all__ = [
     "take_pages",
     "take_pass",
     "unknown_sources",
+    "unread_records",
     "write_file",
 ]

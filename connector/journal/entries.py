@@ -1,4 +1,4 @@
-"""Pages and finished full passes, as the ledger takes them in."""
+"""Pages, as the ledger takes them in."""
 
 from __future__ import annotations
 
@@ -108,20 +108,6 @@ def _list_entities(source_mapping: SourceMapping, stream: str) -> set[str]:
     }
 
 
-def take_pass(
-    writing: Writing, source_mapping: SourceMapping, stream: str, seen_at: int, shown: set[str], started_at: int
-) -> Changes:
-    """A finished full pass: rows whose record it did not show are deleted, save those made after it `started_at`."""
-    source = source_mapping.source
-    total = Changes()
-    entries = source_mapping.entries.get(stream, ())
-    for entity in sorted({entry.entity.name for entry in entries if not entry.entity.facts}):
-        made = made_by(writing.connection, source, stream, entity, before=started_at)
-        gone = [(row_id, key) for row_id, key in made if key not in shown]
-        total.deleted += end_rows(writing, source_mapping, stream, entity, gone, seen_at, Ledger.delete)
-    return total
-
-
 def end_rows(
     writing: Writing, source_mapping: SourceMapping, stream: str, entity: str, ended: Sequence[tuple[str, str]],
     seen_at: int, end: Callable[[Ledger, tuple[str, str], str], None],
@@ -154,29 +140,6 @@ def made_by(
         part = json.loads(row.parts).get(stream)
         if part is not None:
             yield row.id, part[1]
-
-
-def known_records(connection: Connection, source_mapping: SourceMapping, stream: str) -> int:
-    """How many records of a stream are known, for the guard of a full pass: those the last one showed, or made rows.
-
-    Facts outlive their record, so they only stand for it before the first pass.
-    """
-    source, keys, entries = source_mapping.source, set[str](), source_mapping.entries.get(stream, ())
-    for entity in {entry.entity.name for entry in entries if not entry.entity.facts}:
-        keys.update(key for _, key in made_by(connection, source, stream, entity))
-    passes = tables.id_pass
-    last = connection.execute(
-        select(passes.c.body)
-        .where(passes.c.source == source, passes.c.stream == stream, passes.c.state == "applied")
-        .order_by(passes.c.applied_at.desc())
-        .limit(1)
-    ).scalar()
-    if last is not None:
-        return len(keys.union(json.loads(landing.body(connection, last))))
-    for table in (tables.LEDGER[entry.entity.name] for entry in entries if entry.entity.facts):
-        query = select(table.c.record_key).where(table.c.source == source, table.c.stream == stream).distinct()
-        keys.update(connection.execute(query).scalars())
-    return len(keys)
 
 
 def map_page(

@@ -11,9 +11,10 @@ from sqlalchemy import Connection, delete, select
 
 from connector.errors import StoreError
 from connector.journal.decisions import retry
-from connector.journal.entries import PageEntry, Reads, map_page, take_page, take_pass
+from connector.journal.entries import PageEntry, Reads, map_page, take_page
 from connector.journal.files import load_mapping
 from connector.journal.mappings import take_mapping
+from connector.journal.passes import take_pass
 from connector.mapping import Mapping as SourceMapping
 from connector.store import landing, quarantine, tables
 from connector.store.store import Store, Writing

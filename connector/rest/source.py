@@ -29,6 +29,7 @@ from pydantic import field_validator
 from connector import convert
 from connector.answer import Response
 from connector.auth import Auth
+from connector.budget import Limit
 from connector.errors import AuthError, Permanent, RemoteError, UnexpectedShape
 from connector.http import REQUEST_IDS, Client
 from connector.model import micros
@@ -127,6 +128,8 @@ class RestSource(Source):
     Settings: ClassVar[type[AdapterSettings]] = RestSettings
     base_url: ClassVar[str] = ""
     requests_per_second: ClassVar[float | None] = None
+    limits: ClassVar[Sequence[Limit]] = ()
+    """What the vendor documents beside or instead of requests per second; rate headers tell `general` and `daily`."""
     rate_headers: ClassVar[RateHeaders | None] = None
     request_id_headers: ClassVar[Sequence[str]] = REQUEST_IDS
     probe: ClassVar[str] = ""
@@ -142,7 +145,8 @@ class RestSource(Source):
             context=context,
             auth=self.credential(),
             pace=Pace(
-                requests_per_second=self.requests_per_second, budget=context.budget, headers=self.rate_headers
+                requests_per_second=self.requests_per_second, limits=self.limits, budget=context.budget,
+                headers=self.rate_headers,
             ),
             judge=self.judge,
             request_id_headers=self.request_id_headers,
@@ -174,7 +178,13 @@ class RestSource(Source):
 
     def rows(self, spec: Stream, exchange: Exchange) -> list[Any]:
         """The records in one landed answer: a list, or the single one that was asked for by id. Pure."""
-        answer = exchange.json
+        try:
+            answer = exchange.json
+        except ValueError:
+            raise UnexpectedShape(
+                f"{exchange.method} {exchange.url.partition('?')[0]}: found {exchange.content_type}, expected JSON; "
+                "check that base_url is the address of the API and not of a page for people"
+            ) from None
         found = spec.found(answer)
         if isinstance(found, list):
             return found
@@ -231,7 +241,8 @@ class RestSource(Source):
             ask = spec.pages.prepare(whole.plus(**spec.passes[number]), inner)
             response = self.fetch(stream, ask)
             exchange = response.exchange()
-            seen = Answer(exchange.json, response.headers, len(self.rows(spec, exchange)), exchange.url)
+            count = len(self.rows(spec, exchange))  # first, since it also says what is no JSON
+            seen = Answer(exchange.json, response.headers, count, exchange.url)
             inner = spec.pages.learn(seen, inner)
             if isinstance(inner, str):  # a link may repeat the credential
                 inner = self.client.redactor.text(inner)
@@ -243,7 +254,9 @@ class RestSource(Source):
 
     def read_ids(self, stream: str, ids: Sequence[str]) -> Iterator[Page]:
         spec = self.specs()[stream]
-        for id_ in ids:
+        for id_ in dict.fromkeys(ids):
+            if id_ in ("", ".", ".."):  # no quoting keeps these from naming the collection above
+                continue
             try:
                 answer = self.fetch(stream, Ask(self.path(spec.one.replace("{id}", quote(id_, safe="")))))
             except Permanent as error:

@@ -97,6 +97,26 @@ class Store:
             writing.finish()
 
     @contextmanager
+    def apart(self, *, durable: bool = True) -> Iterator[Connection]:
+        """A short write transaction of what is no knowledge; PostgreSQL locks no more than the rows it asks for.
+
+        Unless `durable`, a power cut may lose it: nobody waits for the disk then.
+        """
+        alone = self._lock if self.is_sqlite else nullcontext()
+        is_loose = self.is_sqlite and not durable
+        with _ours(), alone, self.engine.connect() as connection:
+            if is_loose:
+                _sqlite_synchronous(connection, "NORMAL")
+            try:
+                with connection.begin():
+                    if not durable and not self.is_sqlite:
+                        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+                    yield connection
+            finally:
+                if is_loose:
+                    _sqlite_synchronous(connection, "FULL")
+
+    @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A read-only look at what is committed."""
         with _ours(), self.engine.connect() as connection:
@@ -218,6 +238,12 @@ def _sqlite_connect(connection: Any, _record: Any) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=60000", "temp_store=MEMORY"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _sqlite_synchronous(connection: Connection, how: str) -> None:
+    """Before or after a transaction, since SQLite does not change it inside of one."""
+    raw: Any = connection.connection.dbapi_connection
+    raw.execute(f"PRAGMA synchronous={how}")
 
 
 def _sqlite_begin(connection: Connection) -> None:

@@ -177,7 +177,9 @@ page = Table(
     Index("page_pass", "pass"),
 )
 
-id_pass = Table(  # a full pass over a complete stream; body: hash of the JSON list of its record keys
+# a full pass over a complete stream, or one over all ids; body: hash of the JSON list of the record keys it found: what
+# it was shown, and once it is applied also what answered by id or is gone by its own tombstone
+id_pass = Table(
     "id_pass",
     metadata,
     _text("id", key=True),
@@ -441,6 +443,7 @@ hook_inbox = Table(  # what a vendor called about, to be read again by id; read_
     _instant("occurred_at", null=True),
     _instant("received_at"),
     _instant("read_at", null=True),
+    Index("hook_inbox_read", "read_at"),  # what waits is found among a week of what was read
 )
 
 lease = Table(

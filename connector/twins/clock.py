@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
+
+from connector.ports import Clock
 
 
 class SimulatedClock:
@@ -30,3 +33,30 @@ class SimulatedClock:
         """Move on to `moment`; an earlier one changes nothing, since time never runs back."""
         with self._lock:
             self._now = max(self._now, moment.astimezone(UTC))
+
+
+class RunningClock(SimulatedClock):
+    """Begins at an instant and goes on with the machine's time; `sleep` puts it forward at once."""
+
+    def __init__(self, start: datetime) -> None:
+        super().__init__(start)
+        self._began = time.monotonic()
+
+    def now(self) -> datetime:
+        """The instant it stands at, aware, UTC."""
+        return super().now() + timedelta(seconds=time.monotonic() - self._began)
+
+
+class SkewedClock:
+    """Another clock that is always the same span before or behind: `SkewedClock(ours, minutes=-20)`."""
+
+    def __init__(self, clock: Clock, **span: float) -> None:
+        self.clock, self.span = clock, timedelta(**span)
+
+    def now(self) -> datetime:
+        """The other clock's instant and the span."""
+        return self.clock.now() + self.span
+
+    def sleep(self, seconds: float) -> None:
+        """As the other clock sleeps."""
+        self.clock.sleep(seconds)

@@ -4,57 +4,65 @@
 
 prints `{"url": …, "token": …}` and serves a seeded account whose data change while they are read: one change after
 every so many requests, each two seconds later on the vendor's clock, the same sequence whatever is asked in between.
+docs/twins.md says what else it does on demand.
 """
 
 from __future__ import annotations
 
 import re
 import uuid
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, tzinfo
 from typing import Any
+from urllib.parse import parse_qsl
 
 import msgspec
 
 from connector.ports import Clock
-from connector.twins.hubspot_search import INSTANTS, NUMBERS, BadSearch, search
-from connector.twins.hubspot_view import (
-    LINK_TYPES,
-    SINGULAR,
-    View,
-    error,
-    inputs_of,
-    limit_of,
-    object_of,
-    page,
-    properties_of,
-)
-from connector.twins.portal import DEFAULTS, KINDS, Collection, Item, Portal, milliseconds, stamp
+from connector.twins.hubspot_account import Account
+from connector.twins.hubspot_limits import UNLIMITED, Limits
+from connector.twins.hubspot_oauth import OAuthApp
+from connector.twins.hubspot_records import Records
+from connector.twins.hubspot_search import BadSearch
+from connector.twins.hubspot_types import KINDS
+from connector.twins.hubspot_view import error
+from connector.twins.portal import Collection, Item, Portal, milliseconds
 from connector.twins.server import Refused, Reply, Request, Twin, run_as_process
 
 VERSION = "{version}"
+LONGEST_TARGET = 16_000  # characters; clients of HubSpot's cut their property lists at 15,000
 _RELEASE = re.compile(r"20\d\d-0[39](-beta)?")  # date-based: a release each March and September
+_SCOPES = {"splits": "crm.dealsplits.read_write", "emails": "sales-email-read"}
+_CATEGORIES = {401: "INVALID_AUTHENTICATION", 423: "LOCKED", 429: "RATE_LIMITS"}
+
+
 class HubSpotTwin(Twin):
-    """`portal` is its data; `rate` requests per 10 seconds of the twin's clock are answered, the next ones get 429."""
+    """`portal` is its data. `rate` calls per 10 seconds of the twin's clock are answered, `search_rate` searches per
+    second, `daily` calls a day (by `zone`); the next ones get 429, with `Retry-After` if `retry_after`.
+
+    `token` is the private app's and always good, `oauth` the app whose tokens end. `forbidden` are the types (or
+    "splits", "owners") answered by 403. `new_ids`: a merge over the API makes a third record. `portal.index_lag` and
+    `portal.links_per_page` may be changed at any time, as may what `limits` holds.
+    """
 
     def __init__(self, portal: Portal | None = None, *, clock: Clock | None = None, port: int = 0,
-                 token: str = "twin-token", rate: int = 100_000, daily: int = 650_000) -> None:  # noqa: S107 - a fake's
+                 token: str = "twin-token", rate: int = UNLIMITED, search_rate: int = UNLIMITED,  # noqa: S107 - a fake's
+                 daily: int = 650_000, retry_after: bool = False, zone: tzinfo = UTC, index_lag: float = 0,
+                 oauth: OAuthApp | None = None, new_ids: bool = False) -> None:
         super().__init__(clock=clock or (portal.clock if portal else None), port=port)
         self.portal = portal or Portal(self.clock)
-        self.token, self.rate, self.daily = token, rate, daily
+        self.portal.index_lag = index_lag or self.portal.index_lag
+        self.token, self.oauth, self.new_ids = token, oauth or OAuthApp(), new_ids
+        self.limits = Limits(self.clock, rate=rate, search_rate=search_rate, daily=daily, retry_after=retry_after,
+                             zone=zone)
+        self.forbidden: set[str] = set()
         self.settle: Callable[[], int] = lambda: 0
         self.mutate: Callable[[int], int] = lambda _count: 0
-        self._times: deque[int] = deque()
-        self._objects("/crm/v3/objects/{kind}")
-        self._objects(f"/crm/objects/{VERSION}/{{kind}}")
-        for family in ("/crm/v3/*", f"/crm/*/{VERSION}"):
-            self._get(family.replace("*", "owners"), self._owners)
-            self._get(family.replace("*", "owners") + "/{id}", self._owner)
-            self._get(family.replace("*", "pipelines") + "/{kind}", self._pipelines)
-            self._get(family.replace("*", "pipelines") + "/{kind}/{id}", self._pipeline)
-            self._get(family.replace("*", "properties") + "/{kind}", self._property_list)
-        for links in ("/crm/v4/associations", f"/crm/associations/{VERSION}"):
-            self._post(links + "/{kind}/{other}/batch/read", self._links)
+        self._records = Records(self.portal)
+        self._account = Account(self.portal, self._records)
+        self._routes_of_records("/crm/v3/objects/{kind}")
+        self._routes_of_records(f"/crm/objects/{VERSION}/{{kind}}")
+        self._routes_of_account()
         self.route("GET", "/_twin/state", lambda _request: self.state())
         self.route("POST", "/_twin/settle", lambda _request: {"applied": self.settle()})
         self.route("POST", "/_twin/mutate", lambda request: {"applied": self.mutate(int(request.one("count", "1")))})
@@ -65,51 +73,85 @@ class HubSpotTwin(Twin):
         return {"Authorization": f"Bearer {self.token}"}
 
     def state(self) -> dict[str, Any]:
-        """Every record with its whole history, as JSON-able values by type and id; for tests."""
-        return {
-            kind: {
-                str(item.id): {
-                    "properties": dict(item.properties),
-                    "history": {name: list(reversed(entries)) for name, entries in item.history.items()},
-                    "archived": item.archived_at is not None,
-                    "associations": {other: [str(id_) for id_ in self.portal.linked(kind, item.id, other)]
-                                     for other in DEFAULTS if self.portal.linked(kind, item.id, other)},
-                }
-                for item in collection.from_id(0)
-            }
+        """The whole truth, as JSON-able values; for tests.
+
+        By type and id every record that ever was: `status` is live, archived, merged or purged, `merged_into` the id
+        of the record that has absorbed it. Histories have the newest entry first. Beside the types: `pipelines` by
+        type and id, `owners` by id.
+        """
+        self.portal.catch_up()
+        records = {
+            kind: {str(item.id): self._told(collection, item)
+                   for item in (*collection.from_id(0), *collection.gone.values())}
             for kind, collection in self.portal.collections.items()
         }
+        pipelines = {kind: self.portal.pipelines_of(kind) for kind in ("deals", "leads")}
+        return {**records, "pipelines": pipelines, "owners": self.portal.owners}
 
-    # --- the door ----------------------------------------------------------------------------------------------------
+    def refusal(self, status: int, *, retry_after: str | None = None) -> Reply:
+        """HubSpot's error body for a status that has nothing to do with what was asked."""
+        more = {"errorType": "RATE_LIMIT", "policyName": "TEN_SECONDLY_ROLLING"} if status == 429 else {}
+        reply = error(status, _CATEGORIES.get(status, "INTERNAL_ERROR"), f"status {status} on demand", **more).reply
+        reply.body["correlationId"] = str(uuid.UUID(int=status, version=4))
+        return reply if retry_after is None else reply.plus({"Retry-After": retry_after})
 
-    def _objects(self, base: str) -> None:
-        self._get(base, self._list)
-        self._post(base + "/search", self._search, rated=False)
-        self._post(base + "/batch/read", self._batch_read)
-        self._post(base, self._create)
-        self._get(base + "/{id}", self._single)
-        self.route("PATCH", base + "/{id}", self._guard(self._update, True))
-        self.route("DELETE", base + "/{id}", self._guard(self._archive, True))
+    # --- routes ------------------------------------------------------------------------------------------------------
 
-    def _get(self, path: str, handler: Callable[..., Any]) -> None:
-        self.route("GET", path, self._guard(handler, True))
+    def _routes_of_records(self, base: str) -> None:
+        records = self._records
+        self._on("GET", base, records.list)
+        self._on("POST", base + "/search", records.search, search=True)
+        self._on("POST", base + "/batch/read", records.batch_read)
+        self._on("POST", base + "/merge", lambda request, kind: records.merge(request, kind, new_id=self.new_ids))
+        self._on("POST", base, records.create)
+        self._on("GET", base + "/{id}", records.single)
+        self._on("PATCH", base + "/{id}", records.update)
+        self._on("DELETE", base + "/{id}", records.archive)
 
-    def _post(self, path: str, handler: Callable[..., Any], *, rated: bool = True) -> None:
-        self.route("POST", path, self._guard(handler, rated))
+    def _routes_of_account(self) -> None:
+        account = self._account
+        for family in ("/crm/v3/*", f"/crm/*/{VERSION}"):
+            owners, pipelines, properties = (
+                family.replace("*", name) for name in ("owners", "pipelines", "properties")
+            )
+            self._on("GET", owners, account.owners, needs="owners")
+            self._on("GET", owners + "/{id}", account.owner, needs="owners")
+            self._on("GET", pipelines + "/{kind}", account.pipelines)
+            self._on("GET", pipelines + "/{kind}/{id}", account.pipeline)
+            self._on("GET", properties + "/{kind}", account.properties)
+            self._on("GET", properties + "/{kind}/{name}", account.property)
+        for links, objects in (
+            ("/crm/v4/associations", "/crm/v4/objects"), (f"/crm/associations/{VERSION}", f"/crm/objects/{VERSION}"),
+        ):
+            self._on("POST", links + "/{kind}/{other}/batch/read", account.links)
+            self._on("GET", objects + "/{kind}/{id}/associations/{other}", account.links_of_one)
+        for splits in ("/crm/v3/objects/deals/splits", f"/deal-splits/{VERSION}"):
+            self._on("POST", splits + "/batch/read", account.splits, needs="splits")
+            self._on("POST", splits + "/batch/upsert", account.set_splits, needs="splits")
+        for tokens in ("/oauth/v1/token", f"/oauth/{VERSION}/token"):
+            self.route("POST", tokens, self._grant)
 
-    def _guard(self, handler: Callable[..., Any], rated: bool) -> Callable[..., Reply]:
-        """The handler behind the token, the rate limit, and HubSpot's way of answering faults."""
+    def _on(self, method: str, path: str, handler: Callable[..., Any], *, search: bool = False,
+            needs: str = "") -> None:
+        """The handler behind the token, the limits, and HubSpot's way of answering faults."""
 
         def guarded(request: Request, **names: str) -> Reply:
             if not _RELEASE.fullmatch(names.pop("version", "2026-03")):  # each dated version answers alike
                 return self.not_found(request)
-            headers = self._rate_headers() if rated else {}
+            self.portal.catch_up()
             number = str(uuid.UUID(int=(0x4B1F << 112) + request.number, version=4))
+            headers: dict[str, str] = {}
             try:
-                self._let_in(request, headers)
+                self._let_in(request)
+                headers, refusal = self.limits.take(search=search)
+                if refusal is not None:
+                    raise refusal
+                self._allow(needs or KINDS.get(names.get("kind", ""), ""))
+                if len(request.target) > LONGEST_TARGET:
+                    raise Refused(Reply(414, "<html><head><title>414 Request-URI Too Large</title></head></html>"))
                 answer = handler(request, **names)
-            except Refused as refusal:
-                answer = refusal.reply
+            except Refused as refused:
+                answer = refused.reply
             except (msgspec.DecodeError, BadSearch) as fault:
                 answer = error(400, "VALIDATION_ERROR", str(fault)).reply
             reply = answer if isinstance(answer, Reply) else Reply(200, answer)
@@ -118,173 +160,53 @@ class HubSpotTwin(Twin):
                 body = {**body, "correlationId": number}
             return Reply(reply.status, body, {"X-HubSpot-Correlation-Id": number, **headers, **reply.headers})
 
-        return guarded
+        self.route(method, path, guarded)
 
-    def _let_in(self, request: Request, headers: Mapping[str, str]) -> None:
-        if request.headers.get("authorization") != f"Bearer {self.token}":
-            raise error(401, "INVALID_AUTHENTICATION", "Authentication credentials not found. This API supports OAuth "
-                        "2.0 authentication and you can find more details at https://developers.hubspot.com/docs/"
-                        "methods/auth/oauth-overview")
-        if headers and len(self._times) > self.rate:
-            self._times.pop()
-            raise error(429, "RATE_LIMITS", "You have reached your ten_secondly_rolling limit.", errorType="RATE_LIMIT",
-                        policyName="TEN_SECONDLY_ROLLING")
+    # --- the door ----------------------------------------------------------------------------------------------------
 
-    def _rate_headers(self) -> dict[str, str]:
-        now = milliseconds(self.clock.now())
-        self._times.append(now)
-        while self._times[0] <= now - 10_000:
-            self._times.popleft()
-        return {
-            "X-HubSpot-RateLimit-Max": str(self.rate),
-            "X-HubSpot-RateLimit-Remaining": str(max(0, self.rate - len(self._times))),
-            "X-HubSpot-RateLimit-Interval-Milliseconds": "10000",
-            "X-HubSpot-RateLimit-Daily": str(self.daily),
-            "X-HubSpot-RateLimit-Daily-Remaining": str(max(0, self.daily - len(self.requests))),
+    def _let_in(self, request: Request) -> None:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme == "Bearer" and (token == self.token or self.oauth.let_in(token, milliseconds(self.clock.now()))):
+            return
+        raise error(401, "INVALID_AUTHENTICATION", "Authentication credentials not found. This API supports OAuth "
+                    "2.0 authentication and you can find more details at https://developers.hubspot.com/docs/"
+                    "methods/auth/oauth-overview")
+
+    def _allow(self, what: str) -> None:
+        if what in self.forbidden:
+            scope = _SCOPES.get(what, f"crm.objects.{what}.read")
+            raise error(403, "MISSING_SCOPES", "This app hasn't been granted all required scopes to make this call.",
+                        errors=[{"message": "One or more of the following scopes are required.",
+                                 "context": {"requiredGranularScopes": [scope]}}],
+                        links={"scopes": "https://developers.hubspot.com/scopes"})
+
+    def _grant(self, request: Request, version: str = "2026-03") -> Reply:
+        if not _RELEASE.fullmatch(version):
+            return self.not_found(request)
+        form = dict(parse_qsl(request.body.decode("utf-8", "replace")))
+        reply = self.oauth.grant(form, milliseconds(self.clock.now()))
+        if reply.status != 200:
+            reply.body["correlationId"] = str(uuid.UUID(int=(0x4B1F << 112) + request.number, version=4))
+        return reply
+
+    def _told(self, collection: Collection, item: Item) -> dict[str, Any]:
+        kind, gone, into = collection.kind, item.id in collection.gone, item.id
+        while into in collection.merged:
+            into = collection.merged[into]
+        standing = "archived" if item.archived_at is not None else "live"
+        told: dict[str, Any] = {
+            "properties": dict(item.properties),
+            "history": {name: list(reversed(entries)) for name, entries in item.history.items()},
+            "archived": item.archived_at is not None,
+            "status": standing if not gone else "merged" if into != item.id else "purged",
+            "merged_into": None if into == item.id else str(into),
+            "associations": {other: [str(id_) for id_ in ids] for other in self.portal.collections
+                             if (ids := self.portal.linked(kind, item.id, other))},
         }
-
-    # --- records -----------------------------------------------------------------------------------------------------
-
-    def _list(self, request: Request, kind: str) -> dict[str, Any]:
-        collection = self._collection(kind)
-        histories = request.many("propertiesWithHistory")
-        limit = limit_of(request, 50 if histories else 100)
-        archived = request.one("archived").lower() == "true"
-        after = request.one("after")
-        if after and not after.isdigit():
-            raise error(400, "VALIDATION_ERROR", f"{after} is not a valid paging offset")
-        shown: list[Item] = []
-        follower = None
-        for item in collection.from_id(int(after or 0)):
-            if (item.archived_at is not None) == archived:
-                if len(shown) == limit:
-                    follower = str(shown[-1].id + 1)
-                    break
-                shown.append(item)
-        view = View(self.portal, collection, request.many("properties"), histories, request.many("associations"))
-        return page([view.of(item) for item in shown], follower)
-
-    def _single(self, request: Request, kind: str, id: str) -> dict[str, Any]:
-        collection = self._collection(kind)
-        item = self._item(collection, id, archived=request.one("archived").lower() == "true")
-        return View(self.portal, collection, request.many("properties"), request.many("propertiesWithHistory"),
-                     request.many("associations")).of(item)
-
-    def _search(self, request: Request, kind: str) -> dict[str, Any]:
-        collection, body = self._collection(kind), object_of(request)
-        total, found, after = search(collection, body)
-        view = View(self.portal, collection, body.get("properties") or ())
-        return {"total": total, **page([view.of(item) for item in found], after)}
-
-    def _batch_read(self, request: Request, kind: str) -> Reply:
-        collection, body = self._collection(kind), object_of(request)
-        histories = body.get("propertiesWithHistory") or ()
-        ids = inputs_of(body, 50 if histories else 100)
-        archived = request.one("archived").lower() == "true"
-        view = View(self.portal, collection, body.get("properties") or (), histories)
-        found = [
-            item for id_ in dict.fromkeys(ids)
-            if id_.isdigit() and (item := collection.items.get(int(id_))) is not None
-            and (item.archived_at is not None) == archived
-        ]
-        missing = sorted(set(ids) - {str(item.id) for item in found})
-        errors = [{"status": "error", "category": "OBJECT_NOT_FOUND", "context": {"ids": missing},
-                   "message": "Could not get some objects, they may be deleted or not exist."}]
-        return self._batch([view.of(item) for item in found], errors if missing else [])
-
-    def _create(self, request: Request, kind: str) -> Reply:
-        collection = self._collection(kind)
-        id_ = self._written(lambda: self.portal.create(collection.kind, properties_of(request)))
-        return Reply(201, View(self.portal, collection, ()).of(collection.items[int(id_)]))
-
-    def _update(self, request: Request, kind: str, id: str) -> dict[str, Any]:
-        collection = self._collection(kind)
-        item = self._item(collection, id)
-        self._written(lambda: self.portal.update(collection.kind, item.id, properties_of(request)))
-        return View(self.portal, collection, ()).of(item)
-
-    def _archive(self, request: Request, kind: str, id: str) -> Reply:
-        collection = self._collection(kind)
-        self.portal.archive(collection.kind, self._item(collection, id).id)
-        return Reply(204)
-
-    # --- the rest of the account -------------------------------------------------------------------------------------
-
-    def _owners(self, request: Request) -> dict[str, Any]:
-        archived, email, after = request.one("archived").lower() == "true", request.one("email"), request.one("after")
-        rows = [
-            owner for id_, owner in sorted(self.portal.owners.items(), key=lambda one: int(one[0]))
-            if owner["archived"] == archived and email in ("", owner["email"]) and int(id_) >= int(after or 0)
-        ]
-        limit = limit_of(request, 500, 100)
-        return page(rows[:limit], rows[limit]["id"] if len(rows) > limit else None)
-
-    def _owner(self, request: Request, id: str) -> dict[str, Any]:
-        owner = self.portal.owners.get(id)
-        if owner is None or owner["archived"] != (request.one("archived").lower() == "true"):
-            raise error(404, "OBJECT_NOT_FOUND", f"Owner {id} does not exist")
-        return owner
-
-    def _pipelines(self, request: Request, kind: str) -> dict[str, Any]:
-        return {"results": list(self.portal.pipelines.values()) if self._collection(kind).kind == "deals" else []}
-
-    def _pipeline(self, request: Request, kind: str, id: str) -> dict[str, Any]:
-        if self._collection(kind).kind != "deals" or id not in self.portal.pipelines:
-            raise error(404, "OBJECT_NOT_FOUND", f"Pipeline {id} does not exist")
-        return self.portal.pipelines[id]
-
-    def _property_list(self, request: Request, kind: str) -> dict[str, Any]:
-        names = sorted(self._collection(kind).known)
-        return {"results": [
-            {"name": name, "label": name.replace("_", " ").capitalize(), "fieldType": "text", "groupName": "twin",
-             "type": "datetime" if name in INSTANTS else "number" if name in NUMBERS else "string", "options": []}
-            for name in names
-        ]}
-
-    def _links(self, request: Request, kind: str, other: str) -> Reply:
-        source, target = self._collection(kind).kind, self._collection(other).kind
-        type_ = {"category": "HUBSPOT_DEFINED", "typeId": LINK_TYPES[source, target], "label": None}
-        results, errors = [], []
-        for id_ in dict.fromkeys(inputs_of(object_of(request), 1000)):
-            linked = self.portal.linked(source, int(id_), target) if id_.isdigit() else []
-            if linked:
-                to = [{"toObjectId": one, "associationTypes": [type_]} for one in linked]
-                results.append({"from": {"id": id_}, "to": to})
-            else:
-                errors.append({
-                    "status": "error", "category": "OBJECT_NOT_FOUND",
-                    "subCategory": "crm.associations.NO_ASSOCIATIONS_FOUND",
-                    "message": f"No {SINGULAR[target]} is associated with {SINGULAR[source]} {id_}.",
-                    "context": {"fromObjectId": [id_], "fromObjectType": [SINGULAR[source]],
-                                "toObjectType": [SINGULAR[target]]},
-                })
-        return self._batch(results, errors)
-
-    # --- helpers -----------------------------------------------------------------------------------------------------
-
-    def _collection(self, kind: str) -> Collection:
-        if kind not in KINDS:
-            raise error(400, "VALIDATION_ERROR", f"Unable to infer object type from: {kind}")
-        return self.portal.collections[KINDS[kind]]
-
-    def _item(self, collection: Collection, id_: str, *, archived: bool = False) -> Item:
-        item = collection.items.get(int(id_)) if id_.isdigit() else None
-        if item is None or (item.archived_at is not None) != archived:
-            raise error(404, "OBJECT_NOT_FOUND", "resource not found")
-        return item
-
-    def _written(self, write: Callable[[], Any]) -> Any:
-        try:
-            return write()
-        except ValueError as fault:
-            raise error(400, "VALIDATION_ERROR", f"Property values were not valid: {fault}") from fault
-
-    def _batch(self, results: Sequence[Any], errors: Sequence[Any]) -> Reply:
-        now = stamp(milliseconds(self.clock.now()))
-        body: dict[str, Any] = {"status": "COMPLETE", "results": results, "startedAt": now, "completedAt": now}
-        if errors:
-            body |= {"numErrors": len(errors), "errors": errors}
-        return Reply(207 if errors else 200, body)
+        if kind == "deals":
+            told["splits"] = {one["properties"]["hubspot_owner_id"]: one["properties"]["hs_deal_split_percentage"]
+                              for one in self.portal.splits.get(item.id, ())}
+        return told
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

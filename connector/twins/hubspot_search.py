@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from connector.twins.portal import MODIFIED, Collection, Item, milliseconds
+from connector.twins.hubspot_types import CREATED, MODIFIED
+from connector.twins.portal import Collection, Item, milliseconds
 
-INSTANTS = frozenset({"createdate", "closedate", "hs_lastmodifieddate", "lastmodifieddate", "hs_createdate"})
-NUMBERS = frozenset({"amount", "hs_object_id", "hs_deal_stage_probability"})
+INSTANTS = frozenset({
+    "createdate", "hs_createdate", "closedate", "hs_lastmodifieddate", "lastmodifieddate", "hs_timestamp",
+    "hs_meeting_start_time", "hs_meeting_end_time",
+})
+NUMBERS = frozenset({"amount", "hs_object_id", "hs_deal_stage_probability", "hs_call_duration"})
 MAX_RESULTS = 10_000
 MAX_PAGE = 200
 
@@ -22,8 +26,12 @@ class BadSearch(ValueError):
     """The body is not a search HubSpot accepts; the text is its message."""
 
 
-def search(collection: Collection, body: Mapping[str, Any]) -> tuple[int, list[Item], str | None]:
-    """How many records match, those of the page asked for, and `after` of the next page. Raises BadSearch."""
+def search(collection: Collection, items: Iterable[Item],
+           body: Mapping[str, Any]) -> tuple[int, list[Item], str | None]:
+    """How many of the items match, those of the page asked for, and `after` of the next page. Raises BadSearch.
+
+    The items come in the order of their ids.
+    """
     limit, offset = _whole(body, "limit", 10), _whole(body, "after", 0)
     if not 1 <= limit <= MAX_PAGE:
         raise BadSearch(f"limit must be between 1 and {MAX_PAGE}, not {limit}")
@@ -34,12 +42,23 @@ def search(collection: Collection, body: Mapping[str, Any]) -> tuple[int, list[I
         raise BadSearch("at most 5 filterGroups and 18 filters")
     tests = [[_test(collection, one) for one in group.get("filters", ())] for group in groups]
     found = [
-        item for item in collection.from_id(0)
+        item for item in items
         if item.archived_at is None and (not tests or any(all(test(item) for test in group) for group in tests))
     ]
     _sort(collection, found, body.get("sorts") or [])
     after = str(offset + limit) if offset + limit < len(found) else None
     return len(found), found[offset:offset + limit], after
+
+
+def lowest_id(body: Mapping[str, Any]) -> int:
+    """An id below which nothing can match: whoever pages by id asks for higher ones each time."""
+    groups = body.get("filterGroups") or []
+    bounds = [0]
+    for one in groups[0].get("filters", ()) if len(groups) == 1 else ():
+        if one.get("propertyName") == "hs_object_id" and one.get("operator") in ("GT", "GTE", "EQ"):
+            value = str(one.get("value"))
+            bounds.append(int(value) if value.isascii() and value.isdigit() else 0)
+    return max(bounds)
 
 
 def _whole(body: Mapping[str, Any], name: str, default: int) -> int:
@@ -56,7 +75,7 @@ def _sort(collection: Collection, found: list[Item], sorts: Sequence[Any]) -> No
     """By the one sort given; HubSpot's own order is by creation."""
     if len(sorts) > 1:
         raise BadSearch("only one sort is supported")
-    wanted = sorts[0] if sorts else "createdate"
+    wanted = sorts[0] if sorts else CREATED[collection.kind]
     if isinstance(wanted, str):
         wanted = {"propertyName": wanted.lstrip("-"), "direction": "DESCENDING" if wanted[0] == "-" else "ASCENDING"}
     name = wanted.get("propertyName", "")
@@ -76,7 +95,7 @@ def _reader(collection: Collection, name: str) -> Callable[[Item], Any]:
         return lambda item: item.id
     if name == MODIFIED[collection.kind]:
         return lambda item: item.modified_at
-    if name == "createdate":
+    if name == CREATED[collection.kind]:
         return lambda item: item.created_at
     convert: Callable[[str], Any] = str.lower
     if name in INSTANTS or name in NUMBERS:

@@ -4,8 +4,10 @@
         requests.get(twin.url + "/crm/v3/owners", headers=twin.headers)
 
 A twin subclasses `Twin` and registers routes. Tests watch it by `requests`, and disturb it by `on_request`: a hook is
-called with each request before its work and may change the vendor's data, return a `Reply` to be sent instead of the
-work (429, 500 …), or return `DROP`: the work is done and the connection closed without an answer.
+called with each request before its work and may change the vendor's data, and return a verdict: a `Reply` to be sent
+instead of the work (429, 500 …), a function that makes another reply of the proper one once the work is done, `DROP`
+(the work is done and the connection closed without an answer) or `DROP_BEFORE` (closed without the work). `faults` has
+a list of them.
 
 Paths under `/_twin/` are for tests in another process; they are neither counted, logged nor disturbed.
 """
@@ -16,76 +18,23 @@ import re
 import socket
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final, Literal, Self
+from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
 from connector.ports import Clock, SystemClock
+from connector.twins.messages import DROP, DROP_BEFORE, Refused, Reply, Request, Verdict
 
-DROP: Final = "drop"
-"""What a hook returns to have the work done and no answer sent."""
+__all__ = ["DROP", "DROP_BEFORE", "Hook", "Refused", "Reply", "Request", "Twin", "Verdict", "run_as_process"]
 
+_PIECES = 4  # of an answer that is sent slowly
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request as received; `number` counts from 1 (0 for control paths), header names are lower case."""
-
-    number: int
-    method: str
-    path: str
-    query: Mapping[str, Sequence[str]]
-    headers: Mapping[str, str]
-    body: bytes
-
-    def one(self, name: str, default: str = "") -> str:
-        """The last value of a query parameter."""
-        values = self.query.get(name)
-        return values[-1] if values else default
-
-    def many(self, name: str) -> list[str]:
-        """A query parameter that may be repeated, separated by commas, or both; blanks are dropped."""
-        return [part for value in self.query.get(name, ()) for part in value.split(",") if part]
-
-    def json(self) -> Any:
-        """The decoded body; an empty body is an empty object. Raises msgspec.DecodeError."""
-        return msgspec.json.decode(self.body) if self.body else {}
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One answer: JSON of `body`, or the text or bytes themselves; None sends no content."""
-
-    status: int = 200
-    body: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    content_type: str = ""
-
-    def content(self) -> tuple[bytes, str]:
-        """The bytes to send and their content type."""
-        if self.body is None:
-            return b"", self.content_type
-        if isinstance(self.body, bytes):
-            return self.body, self.content_type or "application/octet-stream"
-        if isinstance(self.body, str):
-            return self.body.encode(), self.content_type or "text/html; charset=utf-8"
-        return msgspec.json.encode(self.body), self.content_type or "application/json;charset=utf-8"
-
-
-Hook = Callable[[Request], "Reply | Literal['drop'] | None"]
+Hook = Callable[[Request], Verdict | None]
 Handler = Callable[..., Any]
-
-
-class Refused(Exception):
-    """Raised by a handler to answer with this reply."""
-
-    def __init__(self, reply: Reply) -> None:
-        self.reply = reply
-        super().__init__(f"status {reply.status}")
 
 
 class Twin:
@@ -97,6 +46,7 @@ class Twin:
         self.requests: list[Request] = []
         self.statuses: dict[int, int] = {}
         self.crashes: list[BaseException] = []
+        self.stopping = threading.Event()
         self._hooks: list[Hook] = []
         self._routes: list[tuple[str, re.Pattern[str], Handler]] = []
         self._server = _Server(self, port)
@@ -117,6 +67,7 @@ class Twin:
 
     def stop(self) -> None:
         """Stop answering: the port and every open connection are closed."""
+        self.stopping.set()
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
@@ -133,20 +84,31 @@ class Twin:
 
     def on_request(self, hook: Hook) -> None:
         """Call `hook` with every request before its work, in the order added; the first verdict given holds."""
-        self._hooks.append(hook)
+        self._hooks = [*self._hooks, hook]
 
-    def disturb(self, verdict: Reply | Literal["drop"], *, times: int = 1, path: str = "", method: str = "") -> None:
+    def forget(self, hook: Hook) -> None:
+        """Call this hook no longer; one that is not there is no fault."""
+        self._hooks = [one for one in self._hooks if one is not hook]
+
+    def disturb(self, verdict: Verdict, *, times: int = 1, path: str = "", method: str = "") -> None:
         """Give the next `times` requests whose path contains `path` this verdict instead of a proper answer."""
         left = [times]
 
-        def hook(request: Request) -> Reply | Literal["drop"] | None:
+        def hook(request: Request) -> Verdict | None:
             with self.lock:
                 if left[0] and path in request.path and method in ("", request.method):
                     left[0] -= 1
+                    if not left[0]:
+                        self.forget(hook)
                     return verdict
             return None
 
-        self._hooks.append(hook)
+        self.on_request(hook)
+
+    def refusal(self, status: int, *, retry_after: str | None = None) -> Reply:
+        """How this vendor says that status, where it has nothing to do with what was asked."""
+        headers = {} if retry_after is None else {"Retry-After": retry_after}
+        return Reply(status, {"status": "error", "message": f"status {status}"}, headers)
 
     def not_found(self, request: Request) -> Reply:
         """The answer to a path nobody serves."""
@@ -157,14 +119,24 @@ class Twin:
         parts = urlsplit(target)
         query = parse_qs(parts.query, keep_blank_values=True)
         if parts.path.startswith("/_twin/"):
-            return self._work(Request(0, method, parts.path, query, headers, body))
+            return self._work(Request(0, method, parts.path, query, headers, body, target))
         with self.lock:
-            request = Request(len(self.requests) + 1, method, parts.path, query, headers, body)
+            request = Request(len(self.requests) + 1, method, parts.path, query, headers, body, target)
             self.requests.append(request)
         verdict = next((said for hook in self._hooks if (said := hook(request)) is not None), None)
-        reply = verdict if isinstance(verdict, Reply) else self._work(request)
-        self.statuses[request.number] = 0 if verdict == DROP else reply.status
-        return None if verdict == DROP else reply
+        reply = self._judged(request, verdict)
+        self.statuses[request.number] = reply.status if reply else 0
+        return reply
+
+    def _judged(self, request: Request, verdict: Verdict | None) -> Reply | None:
+        if verdict == DROP_BEFORE:
+            return None
+        if isinstance(verdict, Reply):
+            return verdict
+        reply = self._work(request)
+        if verdict == DROP:
+            return None
+        return verdict(reply) if callable(verdict) else reply
 
     def _work(self, request: Request) -> Reply:
         try:
@@ -247,7 +219,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(content)
+            self._send(content[:int(len(content) * reply.cut)], reply.pause)
+        if reply.cut < 1:
+            self.close_connection = True
+
+    def _send(self, content: bytes, pause: float) -> None:
+        size = -(-len(content) // _PIECES) if pause else len(content)
+        for start in range(0, len(content), max(1, size)):
+            if start and (self.server.twin.stopping.wait(pause) or self.connection.fileno() < 0):
+                return
+            self.wfile.write(content[start:start + size])
+            if pause:
+                self.wfile.flush()
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
 

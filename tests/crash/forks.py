@@ -154,9 +154,11 @@ def _load() -> None:
         importlib.import_module(name)
     import adapters.csv_folder
     import adapters.hubspot
+    from connector.budget import Limit
 
-    adapters.hubspot.BATCH = adapters.hubspot.SEARCHED = adapters.csv_folder.ROWS_PER_PAGE = ROWS
-    adapters.hubspot.SEARCHES_PER_SECOND = 10_000  # the fake does not mind
+    adapters.csv_folder.ROWS_PER_PAGE = ROWS
+    adapters.hubspot.LISTED = adapters.hubspot.SEARCHED = adapters.hubspot.LINKED = ROWS
+    adapters.hubspot.HubSpot.limits = (Limit(adapters.hubspot.SEARCH, 10_000, 1, named=True),)  # the fake does not mind
 
 
 def _fork(work: Callable[[], int]) -> int:

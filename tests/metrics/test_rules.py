@@ -290,6 +290,17 @@ def test_the_pipeline_of_a_past_month_has_the_amount_and_probability_of_its_end(
     assert [value.value for value in ask("weighted_pipeline")] == ["240.00", "600.00", "0.00", "0.00"]
 
 
+def test_what_a_deal_was_worth_before_its_amount_was_emptied_is_in_the_currency_told_of_it(build: Build) -> None:
+    """The currency was told once, and a deal without amount has none of its own: 800 until March, then nothing."""
+    changes = [
+        {"deal": "1", "field": field, "occurred_at": day(text), "new": new}
+        for field, text, new in (("currency", "01-01", "USD"), ("amount", "01-01", "8000000"), ("amount", "03-05", ""))
+    ]
+    ask = build({"1": {"amount": None, "currency": None}}, {"1": [move("01-01", "new")]}, deal_change=changes)
+    found = [(one.value, one.left_out_amount, one.left_out_rate) for one in ask("open_pipeline")]
+    assert found == [("800.00", 0, 0), ("800.00", 0, 0), ("0.00", 1, 0), ("0.00", 1, 0)]
+
+
 def test_without_history_a_deal_s_own_amount_and_probability_stand_for_every_month(build: Build) -> None:
     ask = build({"1": {"probability": 200_000}}, {"1": [move("01-01", "new")]})
     assert [value.value for value in ask("weighted_pipeline")] == ["200.00"] * 4

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector import quarantine, stops
+from connector import quarantine, stops, sync
 from connector.errors import StoreError
 from connector.journal import rebuild
+from connector.sync import Plan
 from tests.properties.test_pages import pages
 from tests.properties.world import LAW, MAPPING, SEARCH, World, deal, page, t
+from tests.unit.accounts import Account
 
 MAPPINGS = {
     "first": MAPPING,
@@ -32,6 +34,7 @@ STEPS = st.one_of(
     st.tuples(st.just("decide"), st.tuples(st.sampled_from(["accept", "drop", "retry"]), st.integers(0, 9))),
     st.tuples(st.just("retry all"), st.none()),
     st.tuples(st.just("full pass"), st.tuples(st.sets(st.sampled_from("abcdef")), st.sampled_from("NM"))),
+    st.tuples(st.just("id pass"), st.tuples(st.sets(st.sampled_from("123456")), st.sets(st.sampled_from("123456")))),
     st.tuples(st.just("decide stop"), st.sampled_from([stops.accept, stops.refuse])),
 )
 
@@ -48,6 +51,8 @@ def do(world: World, step: Step) -> None:
         ids, name = given_
         rows = [{"id": one, "name": name} for one in sorted(ids)]
         world.pull(world.memory({"accounts": rows}, whole=["accounts"]))
+    elif what == "id pass":
+        id_pass(world, *given_)
     elif what == "decide stop":
         for stop in stops.list_stops(world.store):
             given_(world.store, stop["id"], actor="me", reason="because")
@@ -60,6 +65,15 @@ def do(world: World, step: Step) -> None:
             quarantine.retry(world.store, world.source, world.mapping, [items[number % len(items)]])
         elif items:
             getattr(quarantine, decision)(world.store, items[number % len(items)], reason="r")
+
+
+def id_pass(world: World, listed: set[str], hidden: set[str]) -> None:
+    """All ids of the deals are listed; those hidden only answer by id."""
+    source = Account(world, [deal(one, number, "B") for number, one in enumerate(sorted(listed | hidden))])
+    source.unlisted = hidden
+    kept = sync.Settings(shrink=0.7)
+    for plan in (Plan("accepted", ["deals"]), Plan("all_ids", ["deals"])):
+        sync.pull(world.store, source, world.mapping, kept, run="run", plan=plan, clock=world.clock)
 
 
 def rebuilds_to_itself(world: World, steps: list[Step]) -> None:

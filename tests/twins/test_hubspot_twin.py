@@ -13,51 +13,12 @@ import pytest
 import requests
 
 from connector.twins.clock import SimulatedClock
-from connector.twins.demo_plan import NEW_BUSINESS
 from connector.twins.hubspot import HubSpotTwin
 from connector.twins.portal import Portal, milliseconds
+from tests.twins.accounts import NINE
 
 get, post = partial(requests.get, timeout=10), partial(requests.post, timeout=10)
-NINE = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 OBJECTS = ("/crm/v3/objects", "/crm/objects/2026-03")
-
-
-class Account:
-    """A twin with one pipeline, one owner and seven deals, two requests long."""
-
-    def __init__(self, twin):
-        self.twin, self.portal, self.clock = twin, twin.portal, twin.clock
-        self.session = requests.Session()
-        self.session.headers.update(twin.headers)
-        self.portal.add_pipeline(NEW_BUSINESS.id, NEW_BUSINESS.label, NEW_BUSINESS.stages)
-        self.portal.add_owner("51", email="lan@example.com", first="Lan", last="Vo", user=771, teams=["north"])
-        self.deals = [self.deal(n) for n in range(7)]
-
-    def deal(self, number):
-        self.clock.sleep(1)
-        return self.portal.create("deals", {
-            "dealname": f"Deal {number}", "pipeline": "default", "dealstage": "appointmentscheduled",
-            "amount": f"{number}00.50", "deal_currency_code": "EUR", "hubspot_owner_id": "51",
-        }, user=771)
-
-    def get(self, path, status=200, **query):
-        answer = self.session.get(self.twin.url + path, params=query)
-        assert answer.status_code == status, answer.text
-        return answer.json()
-
-    def post(self, path, body, status=200):
-        answer = self.session.post(self.twin.url + path, json=body)
-        assert answer.status_code == status, answer.text
-        return answer.json()
-
-
-@pytest.fixture
-def account():
-    with HubSpotTwin(Portal(SimulatedClock(NINE))) as twin:
-        account = Account(twin)
-        yield account
-        account.session.close()
-        assert twin.crashes == []
 
 
 @pytest.mark.parametrize("base", OBJECTS)

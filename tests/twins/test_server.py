@@ -70,6 +70,16 @@ def test_a_disturbance_answers_instead_of_the_work_as_often_as_asked(twin):
     assert (answers[0].headers["Retry-After"], answers[0].text, twin.count) == ("7", "busy", 1)
 
 
+def test_a_hook_that_is_forgotten_and_a_disturbance_that_is_over_are_called_no_longer(twin):
+    seen = []
+    twin.on_request(hook := lambda request: seen.append(request.number))
+    twin.disturb(Reply(503), times=1)
+    assert [get(twin.url + "/things/a").status_code for _ in range(2)] == [503, 200]
+    twin.forget(hook)
+    get(twin.url + "/things/a")
+    assert (seen, twin._hooks) == ([1, 2], [])
+
+
 def test_unknown_paths_and_the_twins_own_faults_are_answers_too(twin):
     assert get(twin.url + "/nowhere").status_code == 404
     assert get(twin.url + "/broken").status_code == 500

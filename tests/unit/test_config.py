@@ -112,7 +112,7 @@ def test_a_good_config_has_its_defaults(folder):
     assert (loaded.calendar, loaded.working_days) == (Calendar(loaded.zone), workdays.WORKED)
     assert loaded.store == f"sqlite:///{folder}/connector.db"
     assert (loaded.guard_shrink, loaded.guard_shift) == (0.2, 0.05)
-    assert (crm.budget, crm.overlap) == (0.8, timedelta(minutes=15))
+    assert (crm.budget, crm.overlap, crm.ids_every) == (0.8, timedelta(minutes=15), timedelta(days=7))
     assert crm.make.__name__ == "Reader"
     assert crm.settings.token.get_secret_value() == "t0ken"
     assert loaded.mapping_path("crm") == folder / "mappings" / "crm.yaml"
@@ -125,6 +125,7 @@ def test_every_key_is_read(folder):
     overlap: 1h30m
     budget: 50%
     history_import: true
+    reconcile_ids: monthly
 destinations:
   hr: {adapter: "own.crm:Writer", token: x, schedule: every 1d, periods: closed, on_unanswered: resend, columns: [b]}
 store: postgresql://me:p%40ss@db/x
@@ -142,6 +143,7 @@ holidays: holidays.csv
     crm, hr = loaded.sources["crm"], loaded.destinations["hr"]
     assert crm.since == datetime(2023, 12, 31, 17, tzinfo=UTC)  # midnight in Ho Chi Minh City
     assert (crm.overlap, crm.budget, crm.history_import) == (timedelta(minutes=90), 0.5, True)
+    assert crm.ids_every == timedelta(days=30)
     assert crm.settings.budget == 0.5  # an adapter that declares a common key is told it
     assert (str(crm.schedule), hr.schedule.every) == ("*/15 * * * *", timedelta(days=1))
     assert (hr.make.__name__, hr.periods, hr.on_unanswered) == ("Writer", "closed", "resend")
@@ -191,8 +193,8 @@ def test_all_faults_are_said_at_once_in_the_order_of_the_file(folder):
 
 def test_unknown_keys_list_the_known_ones_and_the_nearest(folder):
     found = faults(folder, GOOD.replace("token", "tokn") + "destination: {}\n")
-    known = "adapter, base_url, budget, columns, history_import, mapping, overlap, parts, schedule, since, size"
-    known += ", token, windows"
+    known = "adapter, base_url, budget, columns, history_import, mapping, overlap, parts, reconcile_ids, schedule"
+    known += ", since, size, token, windows"
     assert f"7: sources.crm.tokn: unknown key, expected one of: {known}; did you mean token?" in found
     assert "4: sources.crm.token: is missing, expected text" in found
     assert found[-1].endswith("targets, timezone, week_start, working_days; did you mean destinations?")
@@ -336,6 +338,21 @@ def test_targets_are_not_judged_by_a_fiscal_year_that_is_at_fault(folder):
 def test_a_source_and_a_destination_have_different_names(folder):
     (fault,) = faults(folder, GOOD + "destinations: {crm: {adapter: own.crm, token: x}}\n")
     assert fault.startswith("8: destinations.crm: is a source's name too")
+
+
+FERNET_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+
+
+def test_an_encryption_key_is_32_bytes_and_shown_nowhere(folder):
+    loaded = load(folder, f"encryption_key: {FERNET_KEY}\n" + GOOD)
+    assert loaded.encryption_key == FERNET_KEY
+    assert FERNET_KEY in loaded.secrets
+    assert FERNET_KEY not in repr(loaded)
+    assert load(folder, "encryption_key: ${CONNECTOR_KEY:-}\n" + GOOD).encryption_key is None
+    for wrong in ("c2hvcnQ=", "ключ", "12"):
+        (fault,) = faults(folder, f'encryption_key: "{wrong}"\n' + GOOD)
+        assert "encryption_key: expected a Fernet key" in fault
+        assert wrong not in fault
 
 
 def test_secrets_are_known_and_not_in_the_repr(folder):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import socket
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from connector.auth import ApiKey, Bearer, Login
+from connector.budget import Limit
 from connector.errors import AuthError, Permanent, RateLimited, Transient, Unanswered, UnexpectedShape
 from connector.http import Client, Pace, RateHeaders
 from connector.testing import FakeClock, context
@@ -281,45 +282,60 @@ def test_threads_share_one_client_and_its_count(client: Client, vendor: Any) -> 
     assert client.requests == len(vendor.asked) == 40
 
 
-# --- pace ------------------------------------------------------------------------------------------------------------
-
-HEADERS = RateHeaders("X-Max", "X-Left", "X-Interval-Ms")
-START = datetime(2026, 3, 2, 8, tzinfo=UTC)
-
-
-def told(maximum: int, left: int) -> dict[str, str]:
-    return {"X-Max": str(maximum), "X-Left": str(left), "X-Interval-Ms": "10000"}
-
-
-def test_requests_per_second_spaces_requests_and_leaves_the_customers_share() -> None:
-    pace = Pace(requests_per_second=10, budget=0.5)
-    assert [round(pace.reserve(START), 3) for _ in range(3)] == [0, 0.2, 0.4]
-
-
-def test_a_learned_limit_allows_its_share_at_once_then_waits_for_the_interval() -> None:
-    pace = Pace(budget=0.5, headers=HEADERS)
-    pace.learn(told(8, 8), START)
-    assert [pace.reserve(START) for _ in range(6)] == [0, 0, 0, 0, 10, 10]
-
-
-def test_when_only_the_customers_share_is_left_nobody_asks_for_an_interval() -> None:
-    pace = Pace(budget=0.8, headers=HEADERS)
-    pace.learn(told(100, 21), START)
-    assert pace.reserve(START) == 0
-    pace.learn(told(100, 20), START)
-    assert pace.reserve(START) == 10
-
-
-def test_headers_that_are_missing_or_no_numbers_teach_nothing() -> None:
-    pace = Pace(headers=HEADERS)
-    pace.learn({}, START)
-    pace.learn({"X-Max": "many", "X-Left": "0", "X-Interval-Ms": "10000"}, START)
-    assert [pace.reserve(START) for _ in range(3)] == [0, 0, 0]
+# --- pace: more in test_pace.py --------------------------------------------------------------------------------------
 
 
 def test_the_client_learns_the_pace_from_answers(vendor: Any, answer: Any, clock: FakeClock) -> None:
-    vendor.answers = [answer(headers=told(4, 4))]
-    client = Client(vendor.url, system="crm", context=context(clock), pace=Pace(budget=0.5, headers=HEADERS))
+    """Two of four are ours: the third waits for a window of 10 s, told 5 % longer."""
+    vendor.answers = [answer(headers={"X-Max": "4", "X-Left": "4", "X-Interval-Ms": "10000"})]
+    pace = Pace(budget=0.5, headers=RateHeaders("X-Max", "X-Left", "X-Interval-Ms"))
+    client = Client(vendor.url, system="crm", context=context(clock), pace=pace)
     for _ in range(4):
         client.get("x")
-    assert sum(clock.slept) == pytest.approx(10)
+    assert sum(clock.slept) == pytest.approx(10.5)
+
+
+def test_a_request_is_subject_to_the_limits_it_names(vendor: Any, clock: FakeClock) -> None:
+    pace = Pace(limits=[Limit("general", 100, 10), Limit("search", 2, 1, named=True)])
+    client = Client(vendor.url, system="crm", context=context(clock), pace=pace)
+    for _ in range(20):
+        client.get("deals")
+    assert sum(clock.slept) == 0
+    for _ in range(3):
+        client.get("search", limits=("search",))
+    assert sum(clock.slept) == pytest.approx(1, abs=0.15)
+
+
+def test_a_pace_of_its_own_beside_the_clients_holds_its_requests_only(vendor: Any, clock: FakeClock) -> None:
+    client = Client(vendor.url, system="crm", context=context(clock), pace=Pace(requests_per_second=100))
+    searches = Pace(requests_per_second=1)
+    for _ in range(3):
+        client.get("search", pace=searches)
+        client.get("deals")
+    assert sum(clock.slept) == pytest.approx(2, abs=0.3)
+
+
+def test_a_daily_limit_that_is_used_up_ends_the_run_with_the_time_to_wait(vendor: Any, clock: FakeClock) -> None:
+    client = Client(
+        vendor.url, system="crm", context=context(clock), pace=Pace(limits=[Limit("daily", 10, 86_400)], budget=0.8)
+    )
+    for _ in range(8):
+        client.get("x")
+    with pytest.raises(RateLimited, match="used up") as caught:
+        client.get("x", stream="deals")
+    assert len(vendor.asked) == 8
+    assert caught.value.retry_after == pytest.approx(86_400, rel=0.1)
+    assert clock.slept == []
+    clock.advance(seconds=caught.value.retry_after)
+    assert client.get("x").status == 200, "the next run goes on"
+
+
+def test_asked_to_stop_while_it_waits_for_its_turn_it_takes_none(vendor: Any, clock: FakeClock) -> None:
+    stopping: list[int] = []
+    surroundings = replace(context(clock), stop=lambda: bool(stopping))
+    client = Client(vendor.url, system="crm", context=surroundings, pace=Pace(requests_per_second=1))
+    client.get("x")
+    stopping.append(1)
+    with pytest.raises(Transient, match="asked to stop"):
+        client.get("x")
+    assert len(vendor.asked) == 1

@@ -14,6 +14,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from connector.auth import Auth, Bearer
+from connector.budget import Limit
 from connector.errors import AuthError, UnexpectedShape
 from connector.paging import CursorPages
 from connector.ports import Exchange, Window
@@ -139,6 +140,7 @@ def test_ids_are_asked_one_by_one_and_unknown_ones_are_absent(vendor: Any, clock
         (b'{"error": "x"}', "expected a list at data, found NoneType"),
         (b'{"data": [{"name": "x"}]}', "without its key id"),
         (b'{"data": [{"id": 1, "update_time": "yesterday"}]}', "expected a date and time as ISO 8601"),
+        (b"<html>Please log in</html>", "found application/json, expected JSON"),
     ],
 )
 def test_another_shape_is_refused_by_name(vendor: Any, clock: FakeClock, body: bytes, words: str) -> None:
@@ -146,6 +148,24 @@ def test_another_shape_is_refused_by_name(vendor: Any, clock: FakeClock, body: b
     source_people = Exchange("GET", "x", None, 200, body)
     with pytest.raises(UnexpectedShape, match=words):
         list(source.records("people", [source_people]))
+
+
+@pytest.mark.parametrize("body", [b"<html>Please log in</html>", b'{"data": [{"id"'])
+def test_what_is_no_json_ends_a_reading_as_an_error_of_the_source(
+    vendor: Any, clock: FakeClock, answer: Any, body: bytes
+) -> None:
+    vendor.respond = lambda asked: answer(body=body)
+    with pytest.raises(UnexpectedShape, match="expected JSON"):
+        list(acme(vendor, clock).read("people", EVERYTHING))
+
+
+def test_an_id_given_twice_is_asked_once_and_one_that_names_the_collection_never(
+    vendor: Any, clock: FakeClock, answer: Any
+) -> None:
+    serve(vendor, answer, deals=[1, 2])
+    source = acme(vendor, clock)
+    assert keys(source, "deals", source.read_ids("deals", ["2", "", ".", "..", "2"])) == ["2"]
+    assert source.requests == 1
 
 
 def test_check_says_for_each_stream_whether_it_may_be_read(vendor: Any, clock: FakeClock, answer: Any) -> None:
@@ -209,12 +229,22 @@ def test_a_token_in_a_next_link_is_neither_stored_nor_sent_twice(vendor: Any, cl
 
 def test_the_budget_is_our_share_of_the_declared_pace(vendor: Any, clock: FakeClock, answer: Any) -> None:
     class Slow(Acme):
-        requests_per_second = 10
+        requests_per_second = 4
 
     serve(vendor, answer, deals=[1, 2, 3, 4, 5])
     settings = AcmeSettings(base_url=vendor.url, token=SecretStr("t-secret"))
     list(Slow("acme", settings, replace(context(clock), budget=0.5)).read("deals", EVERYTHING))
-    assert sum(clock.slept) == pytest.approx(0.4)  # three requests, 5 a second
+    assert sum(clock.slept) == pytest.approx(1, abs=0.15)  # three requests, 2 a second
+
+
+def test_a_source_declares_its_limits(vendor: Any, clock: FakeClock, answer: Any) -> None:
+    class Limited(Acme):
+        limits = (Limit("general", 2, 10), Limit("daily", 1000, 86_400))
+
+    serve(vendor, answer, deals=[1, 2, 3, 4, 5])
+    settings = AcmeSettings(base_url=vendor.url, token=SecretStr("t-secret"))
+    list(Limited("acme", settings, context(clock)).read("deals", EVERYTHING))
+    assert sum(clock.slept) == pytest.approx(10.5)  # three requests, 2 in ten seconds
 
 
 def test_an_address_begins_with_its_scheme() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from connector.store import tables
 from connector.store.store import Lease
 from connector.sync import Plan
 from connector.testing import MemorySource, context
-from tests.properties.world import MAPPING, World, at, deal
+from tests.properties.world import MAPPING, World, at, deal, t
 
 
 def ids(world: World, entity: str = "account") -> set[str]:
@@ -193,6 +194,116 @@ def test_deleted_records_that_come_back_live_again(world: World) -> None:
     full(world, *range(10))
     assert len(ids(world)) == 10
 
+
+# --- asked before it is deleted --------------------------------------------------------------------------------------
+
+
+class Moving(MemorySource):
+    """Accounts read whole; `hidden` are left out by the list, not by a reading by id. `asked`: what was read by id."""
+
+    def __init__(self, world: World, *numbers: int, by_id: bool = True) -> None:
+        stream = Stream("accounts", cursor=False, by_id=by_id, complete=True)
+        super().__init__("crm", context(world.clock), accounts(*numbers), streams=[stream])
+        self.hidden: set[str] = set()
+        self.asked: list[str] = []
+
+    def read(self, stream: str, window: Any, position: Any = None) -> Any:
+        for page in super().read(stream, window, position):
+            rows = [row for row in json.loads(page.exchanges[0].answer) if row["id"] not in self.hidden]
+            yield self._page(stream, rows, page.position)
+
+    def read_ids(self, stream: str, ids: Any) -> Any:
+        self.asked += ids
+        return super().read_ids(stream, ids)
+
+
+def sync(world: World, source: Moving, plan: Plan | None = None) -> Any:
+    later(world)
+    return world.pull(source, plan)["accounts"]
+
+
+def test_a_record_that_moved_or_was_restored_while_everything_was_read_is_not_deleted(world: World) -> None:
+    source = Moving(world, *range(10))
+    sync(world, source)
+    source.hidden = {"4"}
+    assert (sync(world, source).deleted, source.asked, len(ids(world))) == (0, ["4"], 10)
+    before = world.dump()
+    world.rebuild()
+    assert world.dump() == before
+
+
+def test_only_what_does_not_answer_either_is_deleted(world: World) -> None:
+    source = Moving(world, *range(10))
+    sync(world, source)
+    del source.rows["accounts"][7]
+    source.hidden = {"4"}
+    assert (sync(world, source).deleted, source.asked) == (1, ["4", "7"])
+    assert ids(world) == {str(number) for number in range(10) if number != 7}
+
+
+def test_a_stream_that_cannot_be_read_by_id_is_believed(world: World) -> None:
+    source = Moving(world, *range(10), by_id=False)
+    sync(world, source)
+    source.hidden = {"4"}
+    assert (sync(world, source).deleted, source.asked) == (1, [])
+
+
+def test_nobody_is_asked_before_an_implausible_pass_was_accepted_and_then_everybody(world: World) -> None:
+    """Whom it deletes is decided when it is accepted, not when it was read."""
+    source = Moving(world, *range(10))
+    sync(world, source)
+    source.hidden = {str(number) for number in range(5)}
+    assert (sync(world, source).exit_code, source.asked) == (4, [])
+    (stop,) = stops.list_stops(world.store)
+    stops.accept(world.store, stop["id"], actor="me")
+    del source.rows["accounts"][0]
+    assert sync(world, source, Plan("accepted", ["accounts"])).deleted == 1
+    assert (source.asked, len(ids(world))) == (["0", "1", "2", "3", "4"], 9)
+
+
+def test_what_a_record_s_own_tombstone_says_needs_no_pass_and_none_takes_it_away(world: World) -> None:
+    """It is gone from the source for good, and still known as deleted at its time."""
+    both(world, [*(deal(number, number) for number in range(9)), {**deal(9, 9), "deleted": t(5)}])
+    later(world)
+    summary = both(world, [deal(number, number) for number in range(9)], Plan("full", ["deals"]))
+    assert (summary.status, summary.deleted) == ("ok", 0)
+    (row,) = [row for row in world.current()["deal"] if row["id"] == "9"]
+    assert row["deleted_at"] == at(5)
+
+
+def test_tombstones_that_nobody_shows_any_more_make_no_pass_look_too_small(world: World) -> None:
+    gone = [{**deal(number, number), "deleted": t(50)} for number in range(5, 10)]
+    both(world, [*(deal(number, number) for number in range(5)), *gone])
+    for _ in range(2):
+        later(world)
+        assert both(world, [deal(number, number) for number in range(5)], Plan("full", ["deals"])).status == "ok"
+    later(world)
+    assert both(world, [deal(number, number) for number in range(3)], Plan("full", ["deals"])).exit_code == 4
+
+
+# --- a dry run -------------------------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_says_what_a_full_pass_would_delete(world: World) -> None:
+    full(world, *range(10))
+    before = world.dump()
+    summary = full_dry(world, *range(1, 11))
+    assert (summary.status, summary.new, summary.deleted, summary.would_stop) == ("ok", 1, 1, None)
+    assert world.dump() == before
+
+
+def test_a_dry_run_says_that_a_full_pass_would_stop_and_leaves_nothing_to_decide(world: World) -> None:
+    full(world, *range(10))
+    before = world.dump()
+    summary = full_dry(world, 1)
+    assert (summary.status, summary.exit_code, summary.would_stop) == ("stopped", 4, "1 of 10 known records shown")
+    assert "the full pass shows 1 records where 10 are known" in str(summary.error)
+    assert (world.dump(), held(world), stops.list_stops(world.store)) == (before, [], [])
+
+
+def full_dry(world: World, *numbers: int) -> Any:
+    plan = Plan(streams=["accounts"], dry_run=True)
+    return world.pull(world.memory(accounts(*numbers), whole=["accounts"]), plan)["accounts"]
 
 
 def test_deciding_needs_a_stop_that_is_open(world: World) -> None:

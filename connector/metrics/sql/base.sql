@@ -111,6 +111,17 @@ SELECT deal_no, owner_no, -9223372036854775807, 9223372036854775807 FROM (
 
 CREATE TABLE worth_change AS SELECT * FROM change WHERE field <> 'owner';
 
+-- A deal without an amount has no currency of its own: what it was once worth was in the one last told of.
+UPDATE deal SET currency = told.currency
+FROM (
+    SELECT deal_no, arg_max(new, (occurred_at, sequence)) AS currency
+    FROM worth_change SEMI JOIN (SELECT deal_no FROM deal WHERE amount IS NULL AND currency = '') AS unworthy
+        USING (deal_no)
+    WHERE field = 'currency' AND new <> ''
+    GROUP BY deal_no
+) AS told
+WHERE told.deal_no = deal.deal_no;
+
 DROP TABLE change;
 
 -- The owner behind a vendor's user id: the one with that `user`, else the one with that id; two of them are nobody.

@@ -41,5 +41,6 @@ def upgrade() -> None:
         sa.Column("read_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("source", "id"),
     )
+    op.create_index("hook_inbox_read", "hook_inbox", ["read_at"])
     op.add_column("id_pass", sa.Column("kind", sa.Text(), nullable=False, server_default="records"))
     op.add_column("cursor", sa.Column("ids_checked_at", sa.BigInteger(), nullable=True))

@@ -1,4 +1,4 @@
-"""Stand-ins for tests of ours and of your own adapters: a clock you move, a source and a destination in memory."""
+"""A clock you move, and a source and a destination in memory, for tests of ours and of your own adapters."""
 
 from __future__ import annotations
 

@@ -1,0 +1,36 @@
+"""Which mapped paths lead to nothing that a source says it sends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from connector.mapped_paths import unserved
+
+FIELDS = ("properties.amount", "properties.stage", "history.stage")
+
+
+def entry(**spec: Any) -> dict[str, Any]:
+    return {"entity": "deal", "stream": "deals", "fields": {}, **spec}
+
+
+@pytest.mark.parametrize(("given", "missing"), [
+    (entry(fields={"amount": {"path": "properties.amount", "currency": "properties.code"}}), ["properties.code"]),
+    (entry(fields={"stage": {"first_of": ["properties.old", "properties.stage"]}}), ["properties.old"]),
+    (entry(fields={"type": {"const": "properties.x"}, "name": {"path": "name", "table": {"properties.y": "z"}}}), []),
+    (entry(key="properties.number", only_if="!(properties.gone) && properties.amount"),
+     ["properties.gone", "properties.number"]),
+    (entry(each="history.stage", fields={"to": "item.properties.a", "at": "record.properties.b", "by": "history.c"}),
+     ["history.c", "properties.b"]),
+    (entry(fields={"lost_reason": 'properties."lý do"', "name": "sort(other.properties.x)"}), ["properties.lý do"]),
+    (entry(fields={"owner": "owner.id", "account": "associations.companies[0].id"}), []),
+    (entry(stream="calls", fields={"at": "properties.unknown"}), []),
+    ("no entry", []),
+])  # fmt: skip
+def test_a_mapped_field_of_a_record_that_nobody_sends_is_named(given: Any, missing: list[str]) -> None:
+    assert unserved([given], "deals", FIELDS) == missing
+
+
+def test_a_source_that_tells_no_fields_misses_none() -> None:
+    assert unserved([entry(fields={"name": "properties.x"})], "deals", ()) == []
