@@ -43,7 +43,7 @@ def test_a_source_nobody_answers_for_is_tried_for_seconds_once_not_once_for_each
             answer = app.sync()
     assert answer.exit_code == 3
     hub = next(one for one in answer.value["sources"] if one["source"] == "hub")
-    assert len(hub["streams"]) == 5
+    assert len(hub["streams"]) == 9, "the streams that the preset maps"
     assert all("check base_url" in stream["error"] for stream in hub["streams"])
     assert 7.5 <= sum(clock.slept) < 12
     assert deals(project) == ["1", "2", "3"]
