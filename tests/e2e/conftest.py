@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +14,12 @@ from tests.e2e.project import Project, make
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    """An installation in an empty folder."""
-    return make(tmp_path)
+def project(tmp_path: Path) -> Iterator[Project]:
+    """An installation in an empty folder; the adapters it brings are forgotten with it, as with its process."""
+    yield make(tmp_path)
+    for name, module in list(sys.modules.items()):
+        if (getattr(module, "__file__", None) or "").startswith(f"{tmp_path}/"):
+            del sys.modules[name]
 
 
 @pytest.fixture
