@@ -5,10 +5,13 @@ Everything is asked as of the snapshot's moment, so the same snapshot always giv
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
@@ -214,13 +217,16 @@ class Reading:
         definitions = list(definitions)
         wanted = _wanted(self._engine, subject)
         given = self._given(definitions)
+        places = sorted(range(len(definitions)), key=lambda place: _looks_elsewhere(definitions[place]))
         found = {}
-        for place, definition in sorted(enumerate(definitions), key=lambda one: _looks_elsewhere(one[1])):
-            found[place] = [
-                value if basis == value.basis else replace(value, basis=basis)
-                for value in given.values(definition, periods)
-                if wanted is None or (value.subject.kind, value.subject.key) in wanted
-            ]
+        asked = _one_ahead([definitions[place] for place in places], lambda one: given.asked(one, periods))
+        with _uncollected(), closing(asked):
+            for place, computation in zip(places, asked, strict=True):
+                found[place] = [
+                    value if basis == value.basis else replace(value, basis=basis)
+                    for value in given.values(definitions[place], periods, computation)
+                    if wanted is None or (value.subject.kind, value.subject.key) in wanted
+                ]
         return [value for place in range(len(definitions)) for value in found[place]]
 
     def with_members(
@@ -463,18 +469,63 @@ class _Given:
         self._known: dict[str, tuple[KpiDefinition, Sequence[str] | None, list[KpiValue]]] = {}
         engine.expect(asked for one in every.values() for asked in _asked(engine, one))
 
-    def values(self, definition: KpiDefinition, names: Sequence[str] | None) -> list[KpiValue]:
+    def asked(self, definition: KpiDefinition, names: Sequence[str] | None) -> _Computation | None:
+        """The computation of a KPI, answered by the engine; of a score, and of what is known, there is none."""
+        if scores.is_score(definition) or self._kept(definition, names) is not None:
+            return None
+        return _Computation(self, definition, _periods(self.engine, definition, names))
+
+    def values(
+        self, definition: KpiDefinition, names: Sequence[str] | None, asked: _Computation | None = None
+    ) -> list[KpiValue]:
         """The values of a KPI, of these periods or of all; those that scores are made of are computed once."""
-        definition_, names_, known = self._known.get(definition.id, (None, (), []))
-        if definition_ == definition and (names_ is None or names_ == names):
-            return known if names_ == names or names is None else [one for one in known if one.period in names]
+        found = self._kept(definition, names)
+        if found is not None:
+            return found
         if scores.is_score(definition):
             found = [value for value, _ in self.scores.of(definition, names)]
         else:
-            found = list(_Computation(self, definition, _periods(self.engine, definition, names)).values())
+            asked = asked or _Computation(self, definition, _periods(self.engine, definition, names))
+            found = list(asked.values())
         if definition.id in self._parts:
             self._known[definition.id] = definition, names, found
         return found
+
+    def _kept(self, definition: KpiDefinition, names: Sequence[str] | None) -> list[KpiValue] | None:
+        """The values that are known already."""
+        definition_, names_, known = self._known.get(definition.id, (None, (), []))
+        if definition_ != definition or not (names_ is None or names_ == names):
+            return None
+        return known if names_ == names else [one for one in known if one.period in (names or ())]
+
+
+def _one_ahead(
+    definitions: Sequence[KpiDefinition], ask: Callable[[KpiDefinition], _Computation | None]
+) -> Generator[_Computation | None, None, None]:
+    """What `ask` gives for each: a thread asks for the next one while the caller looks at this one.
+
+    Not beside a score, which asks by itself: the engine, and the store behind it, are for one at a time.
+    """
+    coming: Future[_Computation | None] | None = None
+    with ThreadPoolExecutor(1) as thread:
+        for place, definition in enumerate(definitions):
+            asked = coming.result() if coming else ask(definition)
+            following = definitions[place + 1 : place + 2]
+            is_alone = any(map(scores.is_score, (definition, *following)))
+            coming = thread.submit(ask, *following) if following and not is_alone else None
+            yield asked
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No search for garbage meanwhile: of hundreds of thousands of values none is, and to look at them takes long."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _looks_elsewhere(definition: KpiDefinition) -> bool:
@@ -494,7 +545,7 @@ def _asked(engine: Engine, definition: KpiDefinition) -> list[Question]:
 
 
 class _Computation:
-    """One KPI over its periods."""
+    """One KPI over its periods, its question answered."""
 
     def __init__(self, given: _Given, definition: KpiDefinition, periods: tuple[Period, ...]) -> None:
         engine = given.engine
@@ -509,10 +560,11 @@ class _Computation:
         for place, stage in enumerate(engine.stages):
             self.order.setdefault((stage.pipeline, stage.stage), place)
             self.order.setdefault((None, stage.stage), place)
+        self.found = self._groups()
 
     def values(self) -> Iterator[KpiValue]:
         """Every value: of the groups that have members, and of those who have a value without."""
-        found = self._groups()
+        found = self.found
         shown: dict[tuple[str, str], set[tuple[str, ...]]] = {}
         for kind, key, dimensions in (key for groups in found for key in groups):
             shown.setdefault((kind, key), set()).add(dimensions)

@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import lru_cache
 from importlib import resources
@@ -79,13 +80,24 @@ _RAW = {  # what is read of each ledger table, by the name it has in SQL
 _MEMBER = {  # the columns a metric's view may leave out, and what they are then
     "actor_no": "0", "owner_no": "0", "is_numerator": "FALSE", "is_denominator": "FALSE", "is_open": "FALSE",
     "amount": "NULL::BIGINT", "left_out": "''", "duration": "NULL::BIGINT", "stage_no": "NULL::INTEGER",
-    "word": "''",
+    "word": "''", "after_period": "NULL::INTEGER",
 }
-_AT_HAND = {  # tables of the periods at hand: which families read them, and their rows
-    "open_deal": ({"pipeline", "bridge", "standing", "slipping", "quality", "quality_links"}, "FROM open_worth"),
-    "expected_deal": ({"forecast"}, "SELECT * EXCLUDE (side) FROM expected_worth WHERE side = 'end'"),
+_AT_HAND = {  # tables of the periods at hand: which families read them, and how they are brought up to these periods
+    "open_deal": (
+        {"pipeline", "bridge", "standing", "slipping", "quality", "quality_links"},
+        (
+            "CREATE OR REPLACE TABLE lacking AS SELECT turn, moment, instant FROM period"
+            " WHERE moment NOT IN (SELECT DISTINCT moment FROM open_deal)",
+            "INSERT INTO open_deal FROM open_worth",
+        ),
+    ),
+    "expected_deal": (
+        {"forecast"},
+        ("CREATE OR REPLACE TABLE expected_deal AS SELECT * EXCLUDE (side) FROM expected_worth WHERE side = 'end'",),
+    ),
 }
 _COLUMNS: dict[str, str] = {}  # of each view of members: its columns in the words of SQL
+_WITH_OWNER: set[str] = set()  # views that tell who owned their members at the event
 
 
 class Known(Protocol):
@@ -132,6 +144,7 @@ class Engine:
         self.known, self.calendar, self.currency, self.people = known, calendar, currency, people
         self._loaded: set[str] = set()
         self._variables: dict[str, str] = {}  # as they are set, in the words of SQL
+        self._moments: dict[int, int] = {}  # numbers of instants
         self._periods: tuple[Period, ...] | None = None  # those that `period` and its macros are of,
         self._at_hand: dict[str, tuple[Period, ...]] = {}  # and those that the tables of `_AT_HAND` are of
         self._due = Counter[Hashable]()  # how often each question will still be asked,
@@ -166,8 +179,14 @@ class Engine:
     # --- questions ---------------------------------------------------------------------------------------------------
 
     def expect(self, questions: Iterable[Question]) -> None:
-        """Say what will be asked: what is asked more than once is answered once, and kept until the last time."""
+        """Say what will be asked: what is asked more than once is answered once, and kept until the last time.
+
+        All families are declared first: some make a table of what others look up.
+        """
+        questions = list(questions)
         self._due, self._kept = Counter(map(meaning, questions)), {}
+        for family in dict.fromkeys(question.metric.family for question in questions):
+            self._family(family)
 
     def groups(self, question: Question) -> list[Group]:
         """The sums of every subject, period and combination of dimensions that has members."""
@@ -184,16 +203,14 @@ class Engine:
         return found
 
     def _groups(self, question: Question) -> list[Group]:
-        self._fill(question)
-        statement, values = grouped(question)
+        statement, values = grouped(self._fill(question))
         cut = 3 + len(question.by)
         found = [Group(row[0], row[1], row[2], row[3:cut], *row[cut:]) for row in self._rows(statement, values)]
         return [survival.told(group) for group in found] if question.metric.is_survival else found
 
     def members(self, question: Question) -> list[tuple[Any, ...]]:
         """The members with subject and dimensions; see `question.listed` for the columns."""
-        self._fill(question)
-        return self._rows(*listed(question))
+        return self._rows(*listed(self._fill(question)))
 
     def first(self, family: str) -> int:
         """The earliest instant anything of that family is told of; the as-of moment if nothing is."""
@@ -213,12 +230,13 @@ class Engine:
             [(code, self._since(day), top, bottom) for code, day, top, bottom in fractions(rates, self.currency)],
         )
         self._table("period", {
-            "period": "INTEGER", "turn": "INTEGER", "instant": "BIGINT", "opens": "INTEGER", "begins": "BIGINT",
-            "ends": "BIGINT",
+            "period": "INTEGER", "nth": "INTEGER", "turn": "INTEGER", "moment": "INTEGER", "instant": "BIGINT",
+            "opens": "INTEGER", "begins": "BIGINT", "ends": "BIGINT",
         }, [])
         self._macro("period_of", [], [None])
         self._macro("period_after", [], [None])
-        self._macro("instants_before", [], [0])
+        for name in ("instants_before", "periods_begun", "periods_ended"):
+            self._macro(name, [], [0])
         self._script("base")
         if self._rows("SELECT 1 FROM pipeline WHERE starts <> '' OR won <> '' LIMIT 1"):
             self._script("starts")
@@ -280,8 +298,11 @@ class Engine:
                 SELECT {record}_no, extra FROM raw_{record}_extra JOIN {record} USING (source, id)""")
             self._loaded.add(f"{record}_extra")
 
-    def _fill(self, question: Question) -> None:
-        """Make the table `member` the question's members: a view, unless each has to be told from the others."""
+    def _fill(self, question: Question) -> Question:
+        """Make the table `member` the question's members: a view, unless each has to be told from the others.
+
+        Gives the question to be asked of them: where they tell their owner, nobody has to be asked for it.
+        """
         self._family(question.metric.family)
         if question.credit == "split":
             self._family("split")
@@ -297,6 +318,8 @@ class Engine:
             _COLUMNS[view] = ", ".join(
                 name if name in given else f"{default} AS {name}" for name, default in _MEMBER.items()
             )
+            if "owner_no" in given:
+                _WITH_OWNER.add(view)
         self._duck.execute(f"DROP {self._member_is} member")
         self._member_is, number = ("TABLE", "row_number() OVER ()") if question.credit == "split" else ("VIEW", "0")
         self._run(f"""
@@ -304,12 +327,16 @@ class Engine:
             SELECT {number} AS member_no, at_period AS period, record, event_at, placed_at, {_COLUMNS[view]}
             FROM (SELECT *, {question.placed_by} AS placed_at, {period} AS at_period FROM {view})
             WHERE at_period IS NOT NULL AND {question.within_horizon}""")
+        if question.credit == "at_event" and view in _WITH_OWNER:
+            return replace(question, options={**question.options, "credit": "own"})
+        return question
 
     def _place(self, question: Question) -> None:
         """The periods of the question; a stock is taken at the last instant, of a running one at the as-of moment.
 
         `opens` is the period that begins after an instant. Where that instant is the last one of no period that is
-        asked, it has a row of its own, under a negative number; what is in it counts in no period.
+        asked, it has a row of its own, under a negative number; what is in it counts in no period. `nth` numbers the
+        periods in the order of time.
         """
         periods, as_of = question.periods, self.known.as_of
         if periods != self._periods:
@@ -319,20 +346,30 @@ class Engine:
             told |= {-1 - place: before for before, place in opens.items() if before not in ends}
             turns = sorted((instant, place) for place, instant in told.items())
             turn_of = {place: turn for turn, (_, place) in enumerate(turns)}
+            in_time = sorted(range(len(periods)), key=lambda place: (periods[place].start, periods[place].end))
+            nth = {place: number for number, place in enumerate(in_time)}
             self._duck.execute("TRUNCATE period")
             self._append("period", [
-                (place, turn_of.get(place), told.get(place), opens.get(told.get(place, _NEVER)),
+                (place, nth.get(place), turn_of.get(place), self._moment(told.get(place)), told.get(place),
+                 opens.get(told.get(place, _NEVER)),
                  *((periods[place].start, periods[place].end) if place >= 0 else (None, None)))
                 for place in (*range(len(periods)), *(place for place in told if place < 0))
             ])
             self._macro("period_of", *_steps(periods))
             self._macro("period_after", *_steps(self._before(periods)))
             self._macro("instants_before", [instant + 1 for instant, _ in turns], range(len(turns) + 1))
+            self._macro("periods_begun", [periods[place].start for place in in_time], range(len(periods) + 1))
+            self._macro("periods_ended", [periods[place].end for place in in_time], range(len(periods) + 1))
             self._periods = periods
-        for table, (families, rows) in _AT_HAND.items():
+        for table, (families, statements) in _AT_HAND.items():
             if question.metric.family in families and periods != self._at_hand.get(table):
-                self._run(f"CREATE OR REPLACE TABLE {table} AS {rows}")
+                for statement in statements:
+                    self._run(statement)
                 self._at_hand[table] = periods
+
+    def _moment(self, instant: int | None) -> int | None:
+        """The number an instant keeps, whatever periods it is the last of."""
+        return None if instant is None else self._moments.setdefault(instant, len(self._moments))
 
     def _before(self, periods: Sequence[Period]) -> list[Period]:
         """The period before each; none where there is no such thing."""

@@ -98,8 +98,8 @@ class Metric:
     view that puts a member into a period, where no option says so. `takes_target`: its target is one of the numbers it
     is made of, so that there is no attainment. `is_survival`: members still open have a duration so far, and the value
     is the median of Kaplan-Meier. `by_day`: beside its sums stands how many members lasted how long (`Group.stays`),
-    and its view tells the period of each member itself, in the column `period`, so that it may be in several;
-    it leaves none out.
+    and its view tells itself in which periods each member is, so that it may be in several: by their order in time,
+    from `period` to before `after_period`; it leaves none out.
     `made_of`: the terms of a metric made of others, by name, and `combine` what makes a value of them.
     """
 

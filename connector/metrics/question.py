@@ -30,7 +30,11 @@ _DISTINCT = (  # of metrics that count records, each once
     "list(DISTINCT credited.record) FILTER (credited.{side})",
     "1000000 * coalesce(len(list_distinct(flatten(list({name})))), 0)",
 )
-_QUANTILES = {"median": (1, 2), "p90": (9, 10), "mean": (1, 2)}
+_LOW_AND_HIGH = {  # of the durations `spans`, the two in order between which the asked quantile lies
+    "median": ("list_aggregate(spans, 'quantile_disc', 0.5)", "list_aggregate(spans, 'quantile_disc', -0.5)"),
+    "p90": ("spans[(len(spans) - 1) * 9 // 10 + 1]", "spans[least((len(spans) - 1) * 9 // 10 + 2, len(spans))]"),
+    "mean": ("0", "0"),
+}
 
 
 @dataclass(frozen=True)
@@ -168,7 +172,7 @@ def grouped(question: Question) -> tuple[str, list[Any]]:
     shown = {alias: alias if alias in own else dimension(question, name, "cell")[0] for alias, name in cuts.items()}
     by = [f"credited.{name}" for name in ("period", *_numbers(question))]
     by += [f"{sql} AS {alias}" for alias, (sql, _) in own.items()]
-    by += [f"credited.duration // {DAY} AS day"] if question.metric.by_day else []
+    by += ["credited.after_period", f"credited.duration // {DAY} AS day"] if question.metric.by_day else []
     named = ["period", f"{kind} AS kind", f"{key} AS key", *(f"{sql} AS {alias}" for alias, sql in shown.items())]
     needed = _needed(question)
     one, all_ = _DISTINCT if question.metric.distinct else _ADDED
@@ -178,11 +182,11 @@ def grouped(question: Question) -> tuple[str, list[Any]]:
     named += [(all_.format(name=name) if name in needed else "0") + f" AS {name}" for name in _SUMS]
     left, left_again = _left_out(question)
     spans, spans_again, spread = _durations(question)
-    cells.joins.insert(0, f"""(
+    cell = f"""
                 SELECT {", ".join([*by, *sums.values()])}{left}{spans}
                 {members}
-                GROUP BY ALL
-            ) AS cell""")
+                GROUP BY ALL"""
+    cells.joins.insert(0, f"({_each_period(cell) if question.metric.by_day else cell}) AS cell")
     statement = f"""
         SELECT {", ".join(["period", "kind", "key", *cuts, *_SUMS])}, without_amount, without_rate, without_duration,
                {spread}
@@ -192,6 +196,16 @@ def grouped(question: Question) -> tuple[str, list[Any]]:
             GROUP BY ALL
         )"""
     return statement, [value for _, values in own.values() for value in values] + members.values + cells.values
+
+
+def _each_period(cells: str) -> str:
+    """Cells of members that are in several periods (`Metric.by_day`), added up in each of these."""
+    return f"""
+                SELECT period.period, sum(total) AS total, sum(ended)::BIGINT AS ended, sum(running)::BIGINT AS running,
+                       cell.* EXCLUDE (period, after_period, nth, total, ended, running)
+                FROM (SELECT *, unnest(range(period, after_period)) AS nth FROM ({cells})) AS cell
+                JOIN (SELECT period, nth FROM period) AS period ON period.nth = cell.nth
+                GROUP BY ALL"""
 
 
 def listed(question: Question) -> tuple[str, list[Any]]:
@@ -274,13 +288,13 @@ def _durations(question: Question) -> tuple[str, str, str]:
             "members, total, 0, 0, stays",
         )
     of = "amount" if question.metric.is_median else "duration"
-    top, bottom = _QUANTILES[question.options.get("stat", "median")]
-    rank = f"(len(spans) - 1) * {top} // {bottom}"
+    stat = question.options.get("stat", "median")
+    low, high = _LOW_AND_HIGH[stat]
+    spans = "list_sort(flatten(list(spans)))" if stat == "p90" else "flatten(list(spans))"
     return (
         f", sum(credited.{of}) AS total, list(credited.{of}) FILTER (credited.{of} IS NOT NULL) AS spans",
-        ", coalesce(sum(total), 0) AS total, list_sort(flatten(list(spans))) AS spans",
-        f"coalesce(len(spans), 0), total, coalesce(spans[{rank} + 1], 0),"
-        f" coalesce(spans[least({rank} + 2, len(spans))], 0)",
+        f", coalesce(sum(total), 0) AS total, {spans} AS spans",
+        f"coalesce(len(spans), 0), total, coalesce({low}, 0), coalesce({high}, 0)",
     )
 
 

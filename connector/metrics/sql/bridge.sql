@@ -119,10 +119,10 @@ SELECT deal_no, stage_no, counted_at, event_at, CASE WHEN difference > 0 THEN 'a
 FROM repriced WHERE difference <> 0
 UNION ALL
 SELECT deal_no, stage_no, instant + 1, instant, 'opening', amount, left_out::VARCHAR
-FROM open_deal JOIN period USING (period) WHERE opens IS NOT NULL
+FROM open_deal JOIN period USING (moment) WHERE opens IS NOT NULL
 UNION ALL
 SELECT deal_no, stage_no, instant, instant, 'closing', amount, left_out::VARCHAR
-FROM open_deal JOIN period USING (period) WHERE period >= 0;
+FROM open_deal JOIN period USING (moment) WHERE period >= 0;
 
 -- Deals whose worth a rate may move: those that ever were in a currency without one rate for all time. From `last_at` on
 -- it has one.

@@ -5,7 +5,7 @@
 CREATE VIEW member AS
 SELECT 0 AS member_no, 0 AS period, 0 AS record, 0 AS stage_no, '' AS word, 0::BIGINT AS event_at, 0::BIGINT AS placed_at,
        0 AS actor_no, 0 AS owner_no, FALSE AS is_numerator, FALSE AS is_denominator, FALSE AS is_open,
-       0::BIGINT AS amount, '' AS left_out, 0::BIGINT AS duration
+       0::BIGINT AS amount, '' AS left_out, 0::BIGINT AS duration, 0 AS after_period
 WHERE FALSE;
 
 -- Nobody in particular: for totals, where the credit makes no difference.

@@ -1,9 +1,12 @@
 -- The open pipeline: stocks at the last instant of a period, or at the as-of moment of a running one.
 
--- The rate of each currency at each period's instant.
-CREATE VIEW period_rate AS
-SELECT asked.period, asked.currency, top, bottom
-FROM (SELECT period, instant, currency FROM period CROSS JOIN (SELECT DISTINCT currency FROM rate)) AS asked
+-- The instants at which the open deals are yet to be looked up, for the periods at hand: see open_deal.
+CREATE TABLE lacking AS SELECT turn, moment, instant FROM period WHERE FALSE;
+
+-- The rate of each currency at each of these instants.
+CREATE VIEW lacking_rate AS
+SELECT asked.moment, asked.currency, top, bottom
+FROM (SELECT moment, instant, currency FROM lacking CROSS JOIN (SELECT DISTINCT currency FROM rate)) AS asked
 ASOF JOIN rate ON rate.currency = asked.currency AND asked.instant >= rate.since;
 
 -- What a deal's field was between two changes: from its first known value on, before the last one. What holds since the
@@ -21,7 +24,7 @@ WHERE until IS NOT NULL AND (until > occurred_at OR place = 1);
 -- Open deals by the stage held then. The periods are numbered by their instants, so a visit is open in those from the
 -- first instant it saw to the last. When a first sight entered its stage is not known.
 CREATE VIEW open_then AS
-SELECT open.deal_no, open.stage_no, open.entered_at, period.period, period.instant,
+SELECT open.deal_no, open.stage_no, open.entered_at, lacking.moment, lacking.instant,
        coalesce(CASE WHEN odds.deal_no IS NULL THEN deal.probability ELSE odds.told::BIGINT END, stage.probability)
            AS probability,
        CASE WHEN worth.deal_no IS NULL THEN deal.amount ELSE worth.told::BIGINT END AS amount,
@@ -36,35 +39,39 @@ FROM (
     )
     WHERE first_turn < after_turn
 ) AS open
-JOIN period USING (turn)
+JOIN lacking USING (turn)
 JOIN stage USING (stage_no)
 JOIN deal USING (deal_no)
 LEFT JOIN (FROM once WHERE field = 'amount') AS worth ON worth.deal_no = open.deal_no
-    AND worth.since <= period.instant AND period.instant < worth.until
+    AND worth.since <= lacking.instant AND lacking.instant < worth.until
 LEFT JOIN (FROM once WHERE field = 'currency') AS money ON money.deal_no = open.deal_no
-    AND money.since <= period.instant AND period.instant < money.until
+    AND money.since <= lacking.instant AND lacking.instant < money.until
 LEFT JOIN (FROM once WHERE field = 'probability') AS odds ON odds.deal_no = open.deal_no
-    AND odds.since <= period.instant AND period.instant < odds.until;
+    AND odds.since <= lacking.instant AND lacking.instant < odds.until;
 
--- Their amount then, at that day's rate (R13).
+-- Their owner then, and their amount at that day's rate (R13).
 CREATE VIEW open_worth AS
-SELECT deal_no, stage_no, entered_at, open_then.period, probability, in_base(amount, rate.top, rate.bottom) AS amount,
+SELECT open_then.deal_no, stage_no, owner_no, entered_at, open_then.moment, probability,
+       in_base(amount, rate.top, rate.bottom) AS amount,
        (CASE WHEN amount IS NULL THEN 'amount' WHEN rate.top IS NULL THEN 'rate' ELSE '' END)
            ::ENUM ('', 'amount', 'rate') AS left_out
 FROM open_then
-LEFT JOIN period_rate AS rate ON rate.period = open_then.period AND rate.currency = open_then.currency;
+JOIN ownership ON ownership.deal_no = open_then.deal_no
+    AND ownership.since <= open_then.instant AND open_then.instant < ownership.until
+LEFT JOIN lacking_rate AS rate ON rate.moment = open_then.moment AND rate.currency = open_then.currency;
 
--- The same for the periods at hand, made once for all that is asked of them.
-CREATE TABLE open_deal AS SELECT * FROM open_worth WHERE FALSE;
+-- The same at all instants of the periods at hand, each looked up once for all that is asked.
+CREATE TABLE open_deal AS FROM open_worth WHERE FALSE;
 
 CREATE VIEW member_open_pipeline AS
-SELECT deal_no AS record, stage_no, instant AS event_at, instant AS cohort_at, TRUE AS is_numerator, amount, left_out
-FROM open_deal JOIN period USING (period);
+SELECT deal_no AS record, stage_no, owner_no, instant AS event_at, instant AS cohort_at, TRUE AS is_numerator, amount,
+       left_out
+FROM open_deal JOIN period USING (moment);
 
 -- Of them those past prospecting, the first of the canonical steps.
 CREATE VIEW member_qualified_pipeline AS
-SELECT deal_no AS record, stage_no, instant AS event_at, TRUE AS is_numerator, amount, left_out
-FROM open_deal JOIN period USING (period) JOIN stage USING (stage_no)
+SELECT deal_no AS record, stage_no, owner_no, instant AS event_at, TRUE AS is_numerator, amount, left_out
+FROM open_deal JOIN period USING (moment) JOIN stage USING (stage_no)
 WHERE canonical NOT IN ('', 'prospecting');
 
 -- What is of an instant counts for a year (calendar months) from then on.
@@ -124,15 +131,15 @@ WITH chance AS MATERIALIZED (
     )
     GROUP BY stage_no, turn
 )
-SELECT deal_no AS record, stage_no, instant AS event_at, instant AS cohort_at, TRUE AS is_numerator,
+SELECT deal_no AS record, stage_no, owner_no, instant AS event_at, instant AS cohort_at, TRUE AS is_numerator,
        scaled(amount // getvariable('money_step'), top, bottom) * getvariable('money_step') AS amount,
        CASE WHEN left_out <> '' OR top IS NOT NULL THEN left_out
             ELSE CASE getvariable('probability') WHEN 'empirical' THEN 'amount' ELSE 'rate' END END AS left_out
 FROM (
-    SELECT deal_no, open_deal.stage_no, instant, amount, left_out,
+    SELECT deal_no, open_deal.stage_no, owner_no, instant, amount, left_out,
            CASE getvariable('probability') WHEN 'empirical' THEN chance.won ELSE probability END AS top,
            CASE getvariable('probability') WHEN 'empirical' THEN chance.entered ELSE 1000000 END AS bottom
     FROM open_deal
-    JOIN (SELECT period, instant, turn FROM period) AS period ON period.period = open_deal.period
+    JOIN (SELECT moment, instant, turn FROM period) AS period ON period.moment = open_deal.moment
     LEFT JOIN chance ON chance.stage_no = open_deal.stage_no AND chance.turn = period.turn
 );

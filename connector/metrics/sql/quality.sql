@@ -5,7 +5,7 @@
 
 CREATE VIEW judged AS
 SELECT deal_no, stage_no, instant AS event_at, amount, left_out::VARCHAR AS left_out, 'open' AS outcome
-FROM open_deal JOIN period USING (period)
+FROM open_deal JOIN period USING (moment)
 UNION ALL
 SELECT deal_no, stage_no, closed_at, amount, left_out, outcome::VARCHAR FROM closing WHERE closed_at IS NOT NULL;
 
@@ -22,9 +22,9 @@ WHERE outcome = 'lost';
 
 -- Q7: open, and expected to close on a day that has passed.
 CREATE VIEW member_quality_close_overdue AS
-SELECT open_deal.deal_no AS record, stage_no, instant AS event_at, TRUE AS is_numerator, amount, left_out
+SELECT open_deal.deal_no AS record, stage_no, owner_no, instant AS event_at, TRUE AS is_numerator, amount, left_out
 FROM open_deal
-JOIN (SELECT period, instant, day_of(instant) AS today FROM period) AS period ON period.period = open_deal.period
+JOIN (SELECT moment, instant, day_of(instant) AS today FROM period) AS period ON period.moment = open_deal.moment
 JOIN expectation ON expectation.deal_no = open_deal.deal_no AND since <= instant AND instant < until
 WHERE expectation.day < today;
 

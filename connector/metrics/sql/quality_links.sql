@@ -46,9 +46,9 @@ WHERE outcome = 'won'
 
 -- Q6: open, and nothing is planned with it after the instant.
 CREATE VIEW member_quality_next_step_missing AS
-SELECT open_deal.deal_no AS record, stage_no, instant AS event_at, TRUE AS is_numerator, amount, left_out
+SELECT open_deal.deal_no AS record, stage_no, owner_no, instant AS event_at, TRUE AS is_numerator, amount, left_out
 FROM open_deal
-JOIN (SELECT period, instant FROM period) AS period ON period.period = open_deal.period
+JOIN (SELECT moment, instant FROM period) AS period ON period.moment = open_deal.moment
 JOIN (SELECT deal_no, source FROM deal) AS deal ON deal.deal_no = open_deal.deal_no
 SEMI JOIN (SELECT source FROM telling WHERE has_steps) AS telling ON telling.source = deal.source
 LEFT JOIN (SELECT deal_no, max(step_at) AS step_at FROM last_step GROUP BY deal_no) AS step

@@ -27,12 +27,13 @@ SELECT deal_no AS record, stage_no, since AS event_at, TRUE AS is_numerator FROM
 -- Deals open when a period began and expected then to close in it, with their worth then; the numerator was neither
 -- closed in the period nor, at its end (or now), still expected in it.
 CREATE VIEW member_slipped_value AS
-SELECT awaited.deal_no AS record, stage_no, instant AS event_at, instant + 1 AS counted_at, TRUE AS is_denominator,
+SELECT awaited.deal_no AS record, stage_no, owner_no, instant AS event_at, instant + 1 AS counted_at,
+       TRUE AS is_denominator,
        coalesce(period_of(closed_at) <> opens, TRUE) AND still.deal_no IS NULL AS is_numerator, amount, left_out
 FROM (
-    SELECT open_deal.deal_no, stage_no, amount, left_out, period.instant, period.opens, its.instant AS ends_at
+    SELECT open_deal.deal_no, stage_no, owner_no, amount, left_out, period.instant, period.opens, its.instant AS ends_at
     FROM open_deal
-    JOIN period ON period.period = open_deal.period
+    JOIN period ON period.moment = open_deal.moment
     JOIN period AS its ON its.period = period.opens
     JOIN expectation ON expectation.deal_no = open_deal.deal_no
         AND since <= period.instant AND period.instant < until

@@ -3,16 +3,16 @@
 
 -- Days since a deal began.
 CREATE VIEW member_deal_age AS
-SELECT deal_no AS record, stage_no, instant AS event_at, TRUE AS is_denominator,
+SELECT deal_no AS record, stage_no, owner_no, instant AS event_at, TRUE AS is_denominator,
        CASE WHEN began_at <= instant THEN instant - began_at END AS duration,
        CASE WHEN began_at <= instant THEN '' ELSE 'duration' END AS left_out
-FROM open_deal JOIN period USING (period) JOIN deal USING (deal_no);
+FROM open_deal JOIN period USING (moment) JOIN deal USING (deal_no);
 
 -- Days since it entered the stage it is in; of a first sight that is not known: left out, and counted.
 CREATE VIEW member_stage_age AS
-SELECT deal_no AS record, stage_no, instant AS event_at, TRUE AS is_denominator, instant - entered_at AS duration,
-       CASE WHEN entered_at IS NULL THEN 'duration' ELSE '' END AS left_out
-FROM open_deal JOIN period USING (period);
+SELECT deal_no AS record, stage_no, owner_no, instant AS event_at, TRUE AS is_denominator,
+       instant - entered_at AS duration, CASE WHEN entered_at IS NULL THEN 'duration' ELSE '' END AS left_out
+FROM open_deal JOIN period USING (moment);
 
 -- At each instant, four times the 75th percentile of the days of the stage's visits completed in the 12 months before.
 -- Interpolated between ranks (R17) it is a whole number of quarters. A visit is in a dozen such years, and there are
@@ -66,15 +66,15 @@ FROM activity WHERE deal_no IS NOT NULL;
 -- days; nothing done with it for 30 days; expected to close on a day that has passed.
 CREATE VIEW member_stalled AS
 SELECT * FROM (
-    SELECT told.deal_no AS record, told.stage_no, instant AS event_at, TRUE AS is_numerator, amount, left_out,
+    SELECT told.deal_no AS record, told.stage_no, owner_no, instant AS event_at, TRUE AS is_numerator, amount, left_out,
            CASE WHEN 4 * (instant - entered_at) > greatest(four_times, 4 * 14 * 86400000000) THEN 'by_age'
                 WHEN active_source.source IS NOT NULL AND touched.deal_no IS NULL
                     AND instant - began_at >= 30 * 86400000000 THEN 'no_activity'
                 WHEN expectation.day < today THEN 'overdue' END AS word
     FROM (
         SELECT open_deal.*, instant, turn, today
-        FROM open_deal JOIN (SELECT period, instant, turn, day_of(instant) AS today FROM period) AS period
-            ON period.period = open_deal.period
+        FROM open_deal JOIN (SELECT moment, instant, turn, day_of(instant) AS today FROM period) AS period
+            ON period.moment = open_deal.moment
     ) AS told
     JOIN (SELECT deal_no, source, began_at FROM deal) AS deal ON deal.deal_no = told.deal_no
     LEFT JOIN active_source ON active_source.source = deal.source
