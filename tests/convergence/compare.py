@@ -112,6 +112,12 @@ def wrongly_deleted(store: Store, state: State) -> list[str]:
         ]
 
 
+def amount_of(store: Store, deal: str) -> int | None:
+    """What a deal is worth in our store, in ten-thousandths."""
+    with store.reading() as connection:
+        return next((row["amount"] for row in _current(connection, "deal") if row["id"] == deal), None)
+
+
 def _current(connection: Connection, entity: str) -> list[Mapping[str, Any]]:
     table = tables.LEDGER[entity]
     return list(connection.execute(select(table).where(table.c.replaced_at.is_(None))).mappings())

@@ -24,13 +24,13 @@ from tests.convergence.account import ACTIVITIES, Account, SkewedClock, TellingP
 from tests.convergence.changes import CHANGES, LATE
 from tests.convergence.mortal import Death
 from tests.convergence.product import Product, settings_of
-from tests.convergence.script import KINDS, Border, Call, Change, Decide, Hidden, Run, Script, Step, Wait
+from tests.convergence.script import KINDS, Border, Call, Change, Decide, Hidden, Run, Script, Step, Torn, Wait
 
 START = datetime(2026, 3, 10, 9, tzinfo=UTC)
 OVERLAP = timedelta(minutes=15)
 HISTORY_AFTER = 3
 """How many runs read no histories, where they come late."""
-PAGES = {"LISTED": 8, "SEARCHED": 6, "LINKED": 12, "SPLIT": 8}
+PAGES = {"LISTED": 8, "SEARCHED": 6, "LINKED": 6, "SPLIT": 8}
 """The adapter's page sizes, so that a small account has several pages of each kind."""
 
 
@@ -111,6 +111,8 @@ class Life:
             self._border(step)
         elif isinstance(step, Hidden):
             self._hidden(step)
+        elif isinstance(step, Torn):
+            self._torn(step)
         else:
             self._run(step)
 
@@ -207,6 +209,23 @@ class Life:
         self.seen["hidden"] += 1
         with self.product.opened() as store:
             self.wrong += compare.wrongly_deleted(store, self.account.state())
+
+    def _torn(self, step: Torn) -> None:
+        """Either its first page is lost with it, or it is there; the next one reads on, and the change is there."""
+        rng = random.Random(step.number)
+        deal, when = self.account.live("deals")[0], rng.choice(["before", "after"])
+        for one in self.account.live("deals"):  # so that there are several pages, this one on the first
+            self.account.write("deals", one, {"amount": f"{step.number}.75"})
+        self.clock.advance(hours=1)
+        self.account.portal.catch_up()
+        self.note(f"every deal is worth {step.number}.75 since an hour ago")
+        self.pull(Plan("sync", ["deals"]), Death("take", 1, "before" if when == "before" else "after"))
+        self.pull(Plan("sync", ["deals"]))
+        with self.product.opened() as store:
+            held = compare.amount_of(store, deal)
+        if held != step.number * 10_000 + 7_500:
+            self.wrong.append(f"deal {deal}: worth {held} after a process died with its page, and not {step.number}.75")
+        self.seen["torn"] += 1
 
     def _decide(self) -> int:
         count = self.product.accept()

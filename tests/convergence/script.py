@@ -75,6 +75,16 @@ class Hidden:
 
 
 @dataclass(frozen=True, slots=True)
+class Torn:
+    """A process dies with the page that shows a change of an hour ago, which no overlap would show again."""
+
+    number: int
+
+    def __str__(self) -> str:
+        return f"a process dies with the page of a change {self.number}"
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One process of ours. `during`: what happens to the account meanwhile, one thing after each `every` requests;
     `faults`: the share of its requests that go wrong."""
@@ -99,7 +109,7 @@ class Run:
         return ", ".join(told)
 
 
-Step = Change | Wait | Call | Decide | Border | Hidden | Run
+Step = Change | Wait | Call | Decide | Border | Hidden | Torn | Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +157,8 @@ def script(seed: int) -> Script:
             steps.append(Border(rng.randrange(1, 10**4)))
         if rng.random() < 0.1:
             steps.append(Hidden(rng.randrange(10**6)))
+        if rng.random() < 0.1:
+            steps.append(Torn(rng.randrange(1, 10**4)))
         steps.append(a_run(rng, rng.choice(MODES)))
     return of_settings(seed, rng, steps)
 
@@ -177,7 +189,7 @@ def a_run(rng: random.Random, mode: str) -> Run:
     death = None
     if rng.random() < 0.45:
         death = Death(
-            rng.choice(POINTS[mode]), rng.choice([1, 1, 1, 2, 3]), rng.choice(["before", "after"]),
+            rng.choice(POINTS[mode]), rng.choice([1, 1, 2, 3, 4, 5, 6, 8, 11]), rng.choice(["before", "after"]),
             rng.random() < 0.5, rng.random() < 0.1,
         )
     return Run(mode, rng.randrange(10**6), during, rng.choice([1, 2, 3, 5]), rng.choice([0, 0, 0.1, 0.25]), death)

@@ -34,7 +34,7 @@ from tests.convergence.conftest import NewStore
 from tests.convergence.life import Life
 from tests.convergence.mortal import POINTS, SELDOM
 from tests.convergence.product import SOURCE
-from tests.convergence.script import KINDS, MODES, Border, Call, Change, Decide, Hidden, Run, Script, script
+from tests.convergence.script import KINDS, MODES, Border, Call, Change, Decide, Hidden, Run, Script, Torn, script
 from tests.properties.world import dump
 
 SHORT = [("sqlite", seed) for seed in range(50)] + [("postgresql", seed) for seed in range(50, 60)]
@@ -82,8 +82,8 @@ def test_two_hundred_scripts_have_every_kind_of_change_fault_and_crash_at_least_
     for seed in range(200):
         seen.update(_kinds(script(seed)))
     wanted = {
-        *CHANGES, *MODES, "call", "decide", "border", "hidden", "skewed", "lagging", "oauth", "shared", "threads",
-        "guarded", "splits", "late history",
+        *CHANGES, *MODES, "call", "decide", "border", "hidden", "torn", "skewed", "lagging", "oauth", "shared",
+        "threads", "guarded", "splits", "late history",
         *(f"fault {kind}" for kind in KINDS), *(f"during {name}" for name in CHANGES),
         *(f"{when} {point}" for points in POINTS.values() for point in points for when in ("before", "after")),
         "by SIGKILL", "found late", "at once",
@@ -109,6 +109,8 @@ def _kinds(told: Script) -> list[str]:
             found.append("border")
         elif isinstance(step, Hidden):
             found.append("hidden")
+        elif isinstance(step, Torn):
+            found.append("torn")
         elif isinstance(step, Run):
             planned = faults.Faults(step.number, share=step.faults, kinds=KINDS)
             found += [step.mode, *(f"during {one.name}" for one in step.during)]

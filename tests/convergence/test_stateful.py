@@ -27,7 +27,7 @@ WAITS = st.sampled_from([1, 60, 300, 900, 7200, 86_400])
 def runs(draw: st.DrawFn) -> Run:
     mode = draw(st.sampled_from(sorted(set(MODES))))
     deaths = st.builds(
-        Death, st.sampled_from(POINTS[mode]), st.integers(1, 3), st.sampled_from(["before", "after"]), st.booleans()
+        Death, st.sampled_from(POINTS[mode]), st.integers(1, 10), st.sampled_from(["before", "after"]), st.booleans()
     )
     return Run(
         mode, draw(NUMBERS), tuple(draw(st.lists(A_CHANGE, max_size=3))), draw(st.sampled_from([1, 2, 3])),
