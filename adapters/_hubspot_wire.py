@@ -20,6 +20,7 @@ from connector.signature import check_age, check_hmac_sha256
 
 WAITS = {"SECONDLY": 1.0, "TEN_SECONDLY_ROLLING": 10.0, "DAILY": 3600.0}  # seconds, by the policy a 429 names
 LOCKED = 2.0  # seconds to wait after a 423
+DIGITS = 15  # of a number told as text; longer ones are none, and some not even numbers to Python
 SMALL = 10_000  # bytes; no error is longer
 LASTING = ("VALIDATION_ERROR", "OBJECT_NOT_FOUND", "MISSING_SCOPES")
 UNKNOWN_TOKEN = ("EXPIRED_AUTHENTICATION", "INVALID_AUTHENTICATION")
@@ -37,7 +38,7 @@ def verdict(response: Response) -> RemoteError | None:
     category = str(told.get("category") or "an error")
     said = f"status {status}, {category}"
     if status == 207:
-        failed = {str(error.get("category")) for error in told.get("errors", ())} - {"OBJECT_NOT_FOUND"}
+        failed = {_category(error) for error in _errors(told)} - {"OBJECT_NOT_FOUND"}
         said = f"status 207, not all records came ({', '.join(sorted(failed))})"
         return response.error(Transient, said) if failed else None  # else the batch were short, and nobody the wiser
     if status == 423:
@@ -67,17 +68,32 @@ def _error(response: Response) -> Mapping[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
+def _errors(told: Mapping[str, Any]) -> list[Any]:
+    """The parts of an error, which need not be of the documented shape."""
+    errors = told.get("errors") or []
+    return [error for error in (errors if isinstance(errors, list) else [errors]) if error is not None]
+
+
+def _category(error: Any) -> str:
+    category = error.get("category") if isinstance(error, dict) else None
+    return category if isinstance(category, str) else "of unknown category"
+
+
 def _longest(response: Response, seconds: float | None) -> float | None:
-    """What an answer's Retry-After says, or this, whichever is longer: a header of 0 ends no limit."""
+    """What an answer's Retry-After says, or this, whichever is longer: a header of 0 ends no limit. One with more
+    digits than any length of time says nothing."""
     told = response.headers.get("Retry-After", "")
-    return max(float(told), seconds or 0.0) if told.isascii() and told.isdigit() else seconds
+    is_told = told.isascii() and told.isdigit() and len(told) <= DIGITS
+    return max(float(told), seconds or 0.0) if is_told else seconds
 
 
 def _scopes(told: Mapping[str, Any]) -> list[str]:
     """The scopes of which an app lacks one, as HubSpot names them."""
-    contexts = [told.get("context") or {}, *((error.get("context") or {}) for error in told.get("errors") or ())]
+    contexts = [one.get("context") for one in (told, *_errors(told)) if isinstance(one, dict)]
     names = ("requiredGranularScopes", "requiredScopes", "missingScopes")
-    return list(dict.fromkeys(scope for context in contexts for name in names for scope in context.get(name) or ()))
+    lists = [context.get(name) for context in contexts if isinstance(context, dict) for name in names]
+    scopes = [scope for found in lists for scope in (found if isinstance(found, list) else [found])]
+    return list(dict.fromkeys(scope for scope in scopes if isinstance(scope, str)))
 
 
 # --- the parts of a page ---------------------------------------------------------------------------------------------
@@ -170,6 +186,7 @@ NAMES = {
     "contact": "contacts", "company": "companies", "deal": "deals", "lead": "leads", "call": "calls",
     "meeting_event": "meetings", "email": "emails", "task": "tasks",
 }
+LAX = "utf-8", "replace"  # anybody may call, with an address that no encoding writes
 SINGLE = frozenset({"creation", "propertyChange", "deletion", "privacyDeletion", "restore"})
 # What HubSpot signs has these characters of an address as themselves: .../authentication/request-validation
 PLAIN = {f"%{ord(character):02X}": character for character in ":/?@!$'()*,;"}
@@ -179,11 +196,11 @@ def events(request: HookRequest, secret: str, now: datetime, system: str) -> lis
     """What a call is about; kinds we do not know are left out. Raises HookRefused, and UnexpectedShape for no JSON."""
     headers = request.headers
     sent = headers.get("x-hubspot-request-timestamp", "")
-    if not (sent.isascii() and sent.isdigit()):
+    if not (sent.isascii() and sent.isdigit() and len(sent) < DIGITS):  # else after the year 5000
         raise HookRefused(f"{system}: a call without X-HubSpot-Request-Timestamp", system=system)
     check_age(EPOCH + timedelta(milliseconds=int(sent)), now, system=system)
     texts = [
-        b"".join([request.method.upper().encode(), url.encode(), request.body, sent.encode()])
+        b"".join([request.method.upper().encode(*LAX), url.encode(*LAX), request.body, sent.encode()])
         for url in dict.fromkeys((_plain(request.url), request.url))
     ]
     check_hmac_sha256(secret, texts, headers.get("x-hubspot-signature-v3", ""), system=system)
@@ -206,12 +223,18 @@ def _events(told: Any) -> Iterator[HookEvent]:
         return
     type_, _, kind = str(told.get("subscriptionType", "")).partition(".")
     at = told.get("occurredAt")
-    occurred_at = EPOCH + timedelta(milliseconds=at) if isinstance(at, int) else None
+    occurred_at = _instant(at)
     for stream, key in _records(told, type_, kind):
-        if stream and key is not None:
+        if stream and isinstance(key, (int, str)) and not isinstance(key, bool):
             # An eventId alone may come twice, says HubSpot; and one call may be about several records.
             parts = (told.get("subscriptionId"), told.get("eventId"), at, stream, key)
             yield HookEvent("-".join(map(str, parts)), stream, str(key), occurred_at)
+
+
+def _instant(told: Any) -> datetime | None:
+    """Of milliseconds; None where they are none, or beyond the years there are."""
+    is_one = isinstance(told, int) and not isinstance(told, bool) and 0 <= told < 10 ** (DIGITS - 1)
+    return EPOCH + timedelta(milliseconds=told) if is_one else None
 
 
 def _records(told: Mapping[str, Any], type_: str, kind: str) -> Iterator[tuple[str | None, Any]]:
@@ -220,8 +243,9 @@ def _records(told: Mapping[str, Any], type_: str, kind: str) -> Iterator[tuple[s
     if kind in SINGLE:
         yield stream, told.get("objectId")
     elif kind == "merge":
-        ids = (told.get("newObjectId"), told.get("primaryObjectId"), *(told.get("mergedObjectIds") or ()))
-        yield from ((stream, id_) for id_ in dict.fromkeys(ids))
+        merged = told.get("mergedObjectIds")
+        ids = (told.get("newObjectId"), told.get("primaryObjectId"), *(merged if isinstance(merged, list) else ()))
+        yield from ((stream, id_) for id_ in ids)
     elif kind == "associationChange":
         one, _, other = str(told.get("associationType", "")).lower().partition("_to_")
         for end, name in (("from", one), ("to", other)):

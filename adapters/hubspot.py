@@ -24,17 +24,17 @@ from itertools import islice
 from typing import Any, Literal
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from adapters._hubspot_wire import Parts, as_documented, cut_short, events, following, verdict
 from connector.answer import Response
-from connector.auth import Auth, Bearer
+from connector.auth import Auth, Bearer, Secret
 from connector.budget import Limit
 from connector.errors import HookRefused, RemoteError, Transient
 from connector.model import micros
 from connector.pace import RateHeaders
 from connector.paging import Answer, Ask, CursorPages
-from connector.ports import Check, Context, Exchange, HookEvent, HookRequest, Page, Record, Window
+from connector.ports import Check, Context, Exchange, HookEvent, HookRequest, Listed, Page, Record, Window
 from connector.ports import Stream as PortStream
 from connector.rest import RestSettings, RestSource, Stream, oauth, written
 
@@ -84,15 +84,15 @@ class Part(BaseModel):
 class OAuthSettings(Part):
     """An app that an account has installed, instead of a private app's token."""
 
-    client_id: str
-    client_secret: SecretStr
-    refresh_token: SecretStr
+    client_id: str = Field(min_length=1)
+    client_secret: Secret
+    refresh_token: Secret
 
 
 class HookSettings(Part):
     """What HubSpot's calls to us are signed with: the client secret of the app."""
 
-    secret: SecretStr
+    secret: Secret
 
 
 class HubSpotSettings(RestSettings):
@@ -100,7 +100,7 @@ class HubSpotSettings(RestSettings):
     both by stream; `history` the properties of deals whose past is read; `splits`: deals come with their shares.
     `hooks` checks calls to us; with `oauth` its client secret does."""
 
-    token: SecretStr | None = None
+    token: Secret | None = None
     oauth: OAuthSettings | None = None
     api_version: str = Field(default="2026-03", pattern=r"^(v[34]|\d{4}-\d{2}(-beta)?)$")
     properties: Mapping[Kind, tuple[str, ...]] = {}
@@ -244,13 +244,14 @@ class HubSpot(RestSource):
             exchanges += self._batches(stream, spec, left, archived=True)
             yield self.page(stream, [*exchanges, *self._details(stream, spec, live)], None)
 
-    def list_ids(self, stream: str) -> Iterator[Sequence[str]]:
+    def list_ids(self, stream: str) -> Iterator[Sequence[Listed]]:
         spec = self.specs()[stream]
         if not isinstance(spec, Objects):
             yield from super().list_ids(stream)
             return
         for exchange, _ in self._lists(stream, spec, {"limit": LISTED, "properties": ONLY_IDS}):
-            yield self._ids(spec, [exchange])
+            records = {record.key: record for record in map(spec.reader(), self.rows(spec, exchange))}
+            yield [Listed(record.key, record.modified) for record in records.values()]
 
     def records(self, stream: str, exchanges: Sequence[Exchange]) -> Iterator[Record]:
         """The records of batch reads where there are any, else of lists and searches. Each has what other exchanges say
@@ -264,6 +265,8 @@ class HubSpot(RestSource):
             data = {name: value for name, value in record.data.items() if name != "associations"}
             if ends := parts.associations(record.key):
                 data["associations"] = {other: {"results": [{"id": id_} for id_ in ids]} for other, ids in ends.items()}
+            if data.get("archived"):
+                data["archivedAt"] = _archived_at(data)
             if merged := (data.get("properties") or {}).get(MERGED):
                 data["merged"] = [{"id": id_} for id_ in merged.split(";") if id_]
             if record.key in parts.splits:
@@ -271,13 +274,14 @@ class HubSpot(RestSource):
             yield replace(record, data=data)
 
     def fields(self, stream: str) -> Collection[str]:
-        """The properties and histories that are asked for and that the account has."""
+        """The properties and histories that are asked for and that the account has, and the associations."""
         spec = self.specs()[stream]
         if not isinstance(spec, Objects):
             return ()
         has = self._in_account(stream)
         asked = {"properties": self._properties(stream, spec), "propertiesWithHistory": self._histories(stream, spec)}
-        return [f"{parent}.{name}" for parent, names in asked.items() for name in names if name in has]
+        links = [f"associations.{other}" for other in self._linked(stream, spec) or [""]]
+        return [*(f"{parent}.{name}" for parent, names in asked.items() for name in names if name in has), *links]
 
     def check_stream(self, stream: str, spec: Stream) -> Check:
         """As RestSource; own properties that the account does not have are told, since HubSpot leaves them out without
@@ -330,9 +334,16 @@ class HubSpot(RestSource):
                 read = self._batches(stream, spec, ids)
                 exchanges, ids = [*exchanges, *read], self._ids(spec, read)
             exchanges += self._details(stream, spec, ids)
-            goes_on = {"after_id": after_id} if after_id else {"archived": "0"}
-            more = after_id or self._archived(stream, spec, window)
-            yield self.page(stream, exchanges, goes_on if more else None)
+            if after_id is not None:
+                yield self.page(stream, exchanges, {"after_id": after_id})
+                continue
+            try:
+                is_last, failure = not self._archived(stream, spec, window), None
+            except RemoteError as error:
+                is_last, failure = False, error
+            yield self.page(stream, exchanges, None if is_last else {"archived": "0"})
+            if failure is not None:  # only now, so that what changed is kept
+                raise failure
         gone = [id_ for id_ in self._archived(stream, spec, window) if int(id_) > int(begun.get("archived", 0))]
         for some in _slices(gone, LINKED):
             exchanges = self._batches(stream, spec, some, archived=True)
@@ -383,7 +394,7 @@ class HubSpot(RestSource):
                 for exchange, _ in self._lists(stream, spec, asked):
                     with as_documented(spec.path):
                         rows = self.rows(spec, exchange)
-                        held |= {str(row["id"]): micros(datetime.fromisoformat(row["archivedAt"])) for row in rows}
+                        held |= {str(row["id"]): micros(datetime.fromisoformat(_archived_at(row))) for row in rows}
                 archive.begun_at, archive.held = begun_at, held
             lo, hi = micros(window.lo) // 1000 * 1000 if window.lo else 0, micros(window.hi)
             return sorted((id_ for id_, at in archive.held.items() if lo <= at <= hi), key=int)
@@ -478,6 +489,11 @@ class Archive:
     begun_at: datetime | None = None
     held: dict[str, int] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def _archived_at(row: Mapping[str, Any]) -> Any:
+    """When a record was archived, which HubSpot's specification lets it leave out: then when it changed last."""
+    return row.get("archivedAt") or row.get("updatedAt")
 
 
 def _slices(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -25,10 +25,10 @@ from decimal import Context as Arithmetic
 from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
-from pydantic import SecretStr, model_validator
+from pydantic import model_validator
 
 from connector.answer import http_date
-from connector.auth import Auth, Bearer, Login
+from connector.auth import Auth, Bearer, Login, Secret
 from connector.errors import AuthError, Permanent, RemoteError, Transient, UnexpectedShape
 from connector.http import Client, Response
 from connector.model import micros
@@ -88,9 +88,9 @@ class TrytonSettings(AdapterSettings):
 
     base_url: str
     database: str
-    key: SecretStr | None = None
+    key: Secret | None = None
     user: str | None = None
-    password: SecretStr | None = None
+    password: Secret | None = None
 
     @model_validator(mode="after")
     def _one_credential(self) -> Self:

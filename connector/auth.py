@@ -8,12 +8,17 @@ from __future__ import annotations
 import base64
 import threading
 from collections.abc import Callable, MutableMapping
-from typing import Protocol
+from typing import Annotated, Protocol
+
+from pydantic import Field, SecretStr
 
 from connector.errors import AuthError
 from connector.tokens import OAuth
 
-__all__ = ["ApiKey", "Auth", "Basic", "Bearer", "Header", "Login", "OAuth"]
+__all__ = ["ApiKey", "Auth", "Basic", "Bearer", "Header", "Login", "OAuth", "Secret"]
+
+Secret = Annotated[SecretStr, Field(min_length=1)]
+"""A setting that proves who somebody is: it is never shown, and an empty one is a fault, since everybody knows it."""
 
 
 class Auth(Protocol):

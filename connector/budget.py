@@ -18,6 +18,7 @@ COUNTED = BUCKETS + 2  # the taker's own bucket, and one for the time under way
 SECOND = 1_000_000  # instants and spans are microseconds here
 SHORTEST = SECOND // 20  # a request may leave for so long after it was taken, at least
 FAR = 4  # while no more than a quarter is used, room is taken for longer: fewer questions, and nobody is short of it
+LONGEST_HOLD = 86_400 * SECOND  # whatever a vendor said, nobody is held longer: it may have been an instant, no span
 BACK_AT = 3600 * SECOND  # nobody is held longer than this on a guess: a vendor's day ends when it ends
 
 
@@ -61,11 +62,14 @@ class Window:
     held_until: int = 0
 
     @classmethod
-    def load(cls, state: Mapping[str, Any], length: int) -> Window:
-        """From `state`, as `dump` gave it. Its length is the told one, else the longest that any user documents."""
+    def load(cls, state: Mapping[str, Any], length: int, now: int) -> Window:
+        """From `state`, as `dump` gave it. Its length is the told one, else the longest that any user documents.
+
+        Held for longer than anybody may be, it was by a clock that was put back since: from now on it is a day.
+        """
         window = cls(
             state.get("length", length), {int(bucket): count for bucket, count in state.get("used", ())},
-            state.get("maximum"), state.get("held_until", 0),
+            state.get("maximum"), min(state.get("held_until", 0), now + LONGEST_HOLD),
         )
         if window.maximum is None and (length > window.length or not window.used):
             window.resize(length)

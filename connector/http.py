@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from connector.account import account
 from connector.answer import Response, http_date
 from connector.auth import Auth
+from connector.budget import LONGEST_HOLD, SECOND
 from connector.errors import AuthError, Permanent, RateLimited, RemoteError, Transient, Unanswered, UnexpectedShape
 from connector.pace import Pace, RateHeaders, Turn
 from connector.ports import Context, decode
@@ -31,6 +33,7 @@ REQUEST_IDS = ("X-Request-Id", "X-Correlation-Id", "Request-Id", "Correlation-Id
 Params = Mapping[str, Any] | Sequence[tuple[str, Any]]
 Judge = Callable[[Response], RemoteError | None]
 
+_log = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _backoff = tenacity.wait_exponential(multiplier=0.5, max=60) + tenacity.wait_random(0, 0.5)
 
@@ -139,7 +142,7 @@ class Client:
         return self.request("GET", path, **options)
 
     def vendor_now(self, *, latest: bool = False) -> datetime:
-        """Our clock, put right by the `Date` of the last answer where the two differ; before any answer, our clock.
+        """Our clock, put right by the `Date` of the last good answer where the two differ; before any, our clock.
 
         A `Date` has whole seconds, cut off: the vendor's time is this or up to a second later; `latest` gives that.
         """
@@ -202,9 +205,9 @@ class Client:
         finally:
             for pace, turn in turns:
                 pace.done(turn, self.context.clock.now())
+            self.context.beat()
         now = self.context.clock.now()
         self._pace.learn(raw.headers, now)
-        self._learn_clock(raw.headers.get("Date"), left, now)
         place = {"system": self.system, "stream": call.stream}
         told = next((raw.headers[name] for name in self._request_id_headers if name in raw.headers), None)
         request_id = None if told is None else self.redactor.text(told)
@@ -214,11 +217,20 @@ class Client:
         error = (self._judge(response) if self._judge else None) or response.verdict(
             safe=call.safe, forbidden_is_auth=self._forbidden_is_auth, now=now
         )
+        if error is None or (self._skew is None and isinstance(error, Permanent)):
+            # What is answered otherwise may come of something before the vendor, whose clock is another.
+            self._learn_clock(raw.headers.get("Date"), left, now)
         if error is None:
             return response
         if isinstance(error, RateLimited) and error.retry_after is not None:
-            self._pace.hold(error.retry_after, now)
+            self._hold(error.retry_after, now)
         raise error
+
+    def _hold(self, seconds: float, now: datetime) -> None:
+        """Keep for all users of the account that the vendor wants no requests for so long."""
+        if seconds > LONGEST_HOLD / SECOND:
+            _log.warning("%s: told to wait %.0f seconds; it is asked again after a day", self.system, seconds)
+        self._pace.hold(seconds, now)
 
     def _take_turn(self, call: _Call) -> list[tuple[Pace, Turn]]:
         """Wait until every limit of the request leaves room for it, and take that."""
@@ -271,6 +283,7 @@ class Client:
             if self.context.stop():
                 raise Transient(f"{self.system}: asked to stop while waiting", system=self.system)
             self.context.clock.sleep(min(left, 1.0))
+            self.context.beat()
             left -= 1.0
 
     def _learn_clock(self, date: str | None, left: datetime, now: datetime) -> None:

@@ -14,7 +14,8 @@ def unserved(entities: Sequence[Any], stream: str, fields: Collection[str]) -> l
     """The mapped fields of a stream that are none of these, sorted.
 
     Only paths under what they stand under are looked at: with `properties.amount` among them any other `properties.…`
-    of a record has to be as well. Paths of list items are not the record's.
+    of a record has to be as well; `associations.` alone says that there are none. Paths of list items are not the
+    record's.
     """
     parents = {field.rpartition(".")[0] for field in fields} - {""}
     found: set[str] = set()

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from connector.budget import BACK_AT, SECOND, SHORTEST, Grant, Limit, Window, allowed
+from connector.budget import BACK_AT, LONGEST_HOLD, SECOND, SHORTEST, Grant, Limit, Window, allowed
 from connector.model import micros
 from connector.ports import MemoryShared, Shared
 
 GENERAL, DAILY = "general", "daily"  # the limits that rate headers tell
 UNTOLD = 10 * SECOND  # the window assumed of a limit that only headers tell, until they did
+DAY_MS = 86_400_000
 LONGEST_GRANT = 10 * SECOND  # then the shared count is looked at again: somebody may have been told to wait
 Now = Callable[[], datetime]
 
@@ -33,10 +35,11 @@ class RateHeaders:
     daily_remaining: str = ""
 
     def told(self, headers: Mapping[str, str]) -> dict[str, tuple[int, int | None, int]]:
-        """By limit: its maximum, what is left if told, its length in µs. Missing ones and no numbers tell nothing."""
+        """By limit: its maximum, what is left if told, its length in µs. Missing ones, no numbers and an interval of
+        more than a day tell nothing."""
         interval = _whole(headers.get(self.interval_ms))
         found = {}
-        if (maximum := _whole(headers.get(self.maximum))) and interval:
+        if (maximum := _whole(headers.get(self.maximum))) and interval and interval <= DAY_MS:
             found[GENERAL] = maximum, _whole(headers.get(self.remaining)), interval * SECOND // 1000
         if self.daily_maximum and (maximum := _whole(headers.get(self.daily_maximum))):
             found[DAILY] = maximum, _whole(headers.get(self.daily_remaining)), 86_400 * SECOND
@@ -133,6 +136,7 @@ class Pace:
         with self._lock:
             while True:
                 present = micros(now())
+                self._held_until = min(self._held_until, present + LONGEST_HOLD)  # the clock may have been put back
                 wait = max([self._held_until, *(self._own[name].not_before for name in names)]) - present
                 lacking = [name for name in names if not self._own[name].is_ready(present)]
                 if wait > 0:
@@ -181,8 +185,13 @@ class Pace:
                 self._learn(self._own[name], name, maximum, remaining, length, present)
 
     def hold(self, seconds: float, now: datetime) -> None:
-        """Nobody asks before this many seconds have passed: the vendor said so to one of us. Raises StoreError."""
-        until = micros(now) + int(seconds * SECOND)
+        """Nobody asks before this many seconds have passed, a day at most: the vendor said so to one of us.
+
+        What is no length of time holds nobody. Raises StoreError.
+        """
+        if not (math.isfinite(seconds) and seconds > 0):
+            return
+        until = micros(now) + min(int(seconds * SECOND), LONGEST_HOLD)
         with self._lock:
             self._held_until = max(self._held_until, until)
             if self._always:
@@ -254,7 +263,7 @@ class Pace:
             present = now()
             for name in names:
                 own = self._own[name]
-                window = Window.load(json.loads(states.get(name) or "{}"), own.length)
+                window = Window.load(json.loads(states.get(name) or "{}"), own.length, present)
                 for bucket, count in own.unspent:
                     window.give_back(bucket, count)
                 for bucket, answered in own.late:
@@ -270,4 +279,4 @@ class Pace:
 
 
 def _whole(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() else None
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 15 else None

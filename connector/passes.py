@@ -11,23 +11,26 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterator, Sequence
+from datetime import timedelta
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, Row, select, update
 
 from connector import journal
-from connector.errors import Permanent, SafetyStop
+from connector.errors import Permanent, RemoteError, SafetyStop
 from connector.journal import PageEntry
 from connector.model import iso, micros
-from connector.ports import Page, Window
+from connector.ports import Page, Record, Window
 from connector.recording import Recorder
 from connector.store import landing, tables
 from connector.store.store import Writing
 
 Kind = Literal["records", "ids"]
 REPEAT = timedelta(hours=1)  # a stopped id pass is not listed again before: the next sync only says that it waits
+NOTED = 1000  # so many records read by id, and it is written down that they answered, older ones than `since` too
+Listing = dict[str, int | None]
+"""When each record was changed, by key; None where that is not known."""
 
 
 class Doubt(NamedTuple):
@@ -46,11 +49,11 @@ class Doubt(NamedTuple):
 class Passes:
     """The full and id passes of one stream, in a run that holds its lease.
 
-    `shrink`: what a pass may miss of what is known (0..1). `since`: what did not change after it is never taken in.
+    `shrink`: what a pass may miss of what is known (0..1).
     """
 
-    def __init__(self, recorder: Recorder, *, shrink: float, since: datetime | None = None) -> None:
-        self.recorder, self.shrink, self.since = recorder, shrink, since
+    def __init__(self, recorder: Recorder, *, shrink: float) -> None:
+        self.recorder, self.shrink = recorder, shrink
         self.store, self.source, self.mapping = recorder.store, recorder.source, recorder.mapping
         self.stream, self.name, self.summary = recorder.stream, recorder.name, recorder.summary
         table = tables.id_pass
@@ -109,12 +112,12 @@ class Passes:
 
     # --- what there is -----------------------------------------------------------------------------------------------
 
-    def _full_pass(self, pass_id: str) -> set[str] | None:
-        """Read and hold every page; the keys of their records, None when asked to stop."""
-        shown: set[str] = set()
+    def _full_pass(self, pass_id: str) -> Listing | None:
+        """Read and hold every page; what their records are, None when asked to stop."""
+        shown: Listing = {}
         for page in self._everything():
             self.summary.requests += len(page.exchanges)
-            shown.update(self._keys(page))
+            shown.update((record.key, record.modified) for record in self._records(page))
             packed = landing.pack(page.exchanges)
             with self.store.writing() as writing:
                 self.recorder.hold(writing)
@@ -126,20 +129,20 @@ class Passes:
     def _everything(self) -> Iterator[Page]:
         return self.source.read(self.name, Window(None, self.source.now()), None)
 
-    def _listed(self, *, dry: bool = False) -> set[str] | None:
-        """The keys the source lists, None when asked to stop."""
-        listed: set[str] = set()
-        for keys in self.source.list_ids(self.name):
+    def _listed(self, *, dry: bool = False) -> Listing | None:
+        """What the source lists, None when asked to stop."""
+        listed: Listing = {}
+        for some in self.source.list_ids(self.name):
             self.summary.requests += 1
-            listed.update(keys)
+            listed.update(some)
             if self._stopped():
                 return None
             if not dry:
                 self.recorder.keep()
         return listed
 
-    def _keys(self, page: Page) -> set[str]:
-        return {record.key for record in self.source.records(self.name, page.exchanges)}
+    def _records(self, page: Page) -> Iterator[Record]:
+        return self.source.records(self.name, page.exchanges)
 
     def _stopped(self) -> bool:
         """Whether the run is asked to end; then the summary says so."""
@@ -177,9 +180,9 @@ class Passes:
             landing.drop_held(writing, row.id)
             writing.execute(update(table).where(table.c.id == row.id).values(state="abandoned"))
 
-    def _judge(self, kind: Kind, pass_id: str, shown: set[str]) -> None:
+    def _judge(self, kind: Kind, pass_id: str, shown: Listing) -> None:
         """Accept the pass, or stop for a person; it takes the place of a stop nobody has decided. Raises SafetyStop."""
-        body = _packed(shown)
+        body = _packed(shown if kind == "ids" else shown.keys())
         with self.store.writing() as writing:
             self.recorder.hold(writing)
             doubt = self._doubt(kind, writing.connection, shown)
@@ -193,18 +196,23 @@ class Passes:
         if doubt.said is not None:
             raise self._stop(f"{doubt.said}; nothing was applied", pass_id)
 
-    def _doubt(self, kind: Kind, connection: Connection, shown: set[str]) -> Doubt:
+    def _doubt(self, kind: Kind, connection: Connection, shown: Listing) -> Doubt:
         """Compare what a pass shows with what is known.
 
-        A full pass may show others instead of those it misses; of ids only those we know can say whether all came.
+        A full pass may show others instead of those it misses, but none too old to be taken in; of ids only those we
+        know can say whether all came.
         """
         if kind == "ids":
             known = journal.live_records(connection, self.mapping, self.name)
-            count, what = len(known & shown), "list of ids"
+            count, what = len(known & shown.keys()), "list of ids"
         else:
             known = journal.known_records(connection, self.mapping, self.name)
-            count = len(shown - journal.ended_records(connection, self.mapping, self.name))
-            what = "full pass"
+            there = shown.keys() - journal.ended_records(connection, self.mapping, self.name)
+            if (oldest := self.recorder.oldest) is not None:
+                taken = journal.taken_records(connection, self.mapping, self.name)
+                known &= taken
+                there -= {key for key, at in shown.items() if at is not None and at < oldest} - taken
+            count, what = len(there), "full pass"
         implausible = bool(known) and (not shown or count < len(known) * (1 - self.shrink))
         said = f"the {what} shows {count} records where {len(known)} are known" if implausible else None
         return Doubt(count, len(known), said)
@@ -227,12 +235,12 @@ class Passes:
         table = tables.id_pass
         row = self.store.rows(select(table).where(table.c.id == pass_id))[0]
         with self.store.reading() as connection:
-            shown = set(json.loads(landing.body(connection, row.body)))
+            told = json.loads(landing.body(connection, row.body))
+        shown = set(told)
         if row.kind == "records":
             self._apply_pass(pass_id)
         else:
-            unread, answered = self._read_unread(shown)
-            shown -= set(unread) - answered  # what does not answer yet is asked again by the next pass
+            shown -= self._read_unread(row, told)  # what does not answer yet is asked again by the next pass
         with self.store.reading() as connection:
             known = journal.live_records(connection, self.mapping, self.name, before=row.started_at)
         answered = self._ask(sorted(known - shown))
@@ -242,55 +250,69 @@ class Passes:
             self.summary.stopped()
 
     def _apply_pass(self, pass_id: str) -> None:
-        """Apply the pages a full pass holds, one by one."""
+        """Apply the pages a full pass holds, one by one; what was read or ended since they were read stays as it is."""
         with self.store.reading() as connection:
             held = list(landing.pages(connection, full_pass=pass_id))
+            first = held[0].id if held else 0
+            later = journal.later_records(connection, self.mapping, self.name, first)
         for page in held:
             with self.store.reading() as connection:
                 mapped = journal.map_page(connection, self.source, self.mapping, page.id, page.stream)
+            left_out = {record.key for record in mapped if later.get(record.key, 0) > page.id}
+            left_out |= self.recorder.too_old(mapped)
+            taken = [record for record in mapped if record.key not in left_out]
             with self.store.writing() as writing:
                 self.recorder.hold(writing)
                 stamp = writing.stamp()
-                landing.mark_applied(writing, page.id, stamp)
-                entry = PageEntry(page.id, stamp, page.stream, page.read_at, mapped, page.known_until)
+                landing.mark_applied(writing, page.id, stamp, left_out)
+                entry = PageEntry(page.id, stamp, page.stream, page.read_at, taken, page.known_until)
                 changes = journal.take_page(writing, self.mapping, entry)
             self.summary.count(mapped, changes)
             self.recorder.progress(self.name, len(mapped))
 
-    def _read_unread(self, listed: set[str]) -> tuple[list[str], set[str]]:
-        """Take in listed records never seen before: which they are, and which of them answered."""
-        with self.store.reading() as connection:
-            unread = journal.unread_records(connection, self.mapping, self.name, listed)
-        young, old = self._young(unread)
-        return unread, self._ask(young) | old
+    def _read_unread(self, row: Row[Any], listed: Listing) -> set[str]:
+        """Take in listed records never seen before, or changed since; those of the first that do not answer.
 
-    def _young(self, keys: Sequence[str]) -> tuple[Sequence[str], set[str]]:
-        """Those that changed after `since`, and those that did not, which are never taken in."""
-        if self.since is None or not self.stream.by_id or not keys:
-            return keys, set()
-        young, old = dict[str, None](), set[str]()
-        for page in self.source.read_ids(self.name, keys):
-            self.summary.requests += len(page.exchanges)
-            for record in self.source.records(self.name, page.exchanges):
-                if record.modified is None or record.modified >= micros(self.since):
-                    young[record.key] = None
-                else:
-                    old.add(record.key)
-            if self.recorder.stop():
-                return [], old
-            self.recorder.keep()
-        return list(young), old
+        With `since` most may be too old to be taken in, which leaves no trace: so it is noted who has answered.
+        """
+        with self.store.reading() as connection:
+            unread = journal.unread_records(connection, self.mapping, self.name, listed, self.recorder.oldest)
+            answered = set(json.loads(landing.body(connection, row.answered))) if row.answered else set[str]()
+        noted, leaves_none = len(answered), self.recorder.oldest is not None
+        try:
+            for found in self._asked([key for key in (*unread.missing, *unread.newer) if key not in answered]):
+                answered.update(found)
+                if leaves_none and len(answered) >= noted + NOTED:
+                    noted = self._note(row.id, answered)
+        except RemoteError:
+            if leaves_none and len(answered) > noted:
+                self._note(row.id, answered)
+            raise
+        if leaves_none and len(answered) > noted and self.recorder.stop():
+            self._note(row.id, answered)
+        return set(unread.missing) - answered
+
+    def _note(self, pass_id: str, answered: Collection[str]) -> int:
+        """Write down who has answered an id pass so far; how many that are."""
+        body = _packed(answered)
+        with self.store.writing() as writing:
+            self.recorder.hold(writing)
+            landing.put_bodies(writing, body)
+            values = {"answered": next(iter(body))}
+            writing.execute(update(tables.id_pass).where(tables.id_pass.c.id == pass_id).values(**values))
+        return len(answered)
 
     def _ask(self, keys: Sequence[str]) -> set[str]:
         """Read these records by id and apply what comes; the keys under which it came."""
-        answered: set[str] = set()
-        if not self.stream.by_id or not keys:
-            return answered
-        for found in self.recorder.take_named(keys):
-            answered.update(found)
-            if self.recorder.stop():
-                break
-        return answered
+        return {key for found in self._asked(keys) for key in found}
+
+    def _asked(self, keys: Sequence[str]) -> Iterator[list[str]]:
+        """As `_ask`, a batch at a time; it ends early when asked to stop."""
+        if self.stream.by_id and keys:
+            for found in self.recorder.take_named(keys):
+                yield found
+                if self.recorder.stop():
+                    return
 
     def _finish_pass(self, row: Row[Any], shown: set[str]) -> None:
         """Delete what was neither shown nor answered; one transaction, the entry of the journal that replay repeats."""
@@ -298,10 +320,11 @@ class Passes:
             self.recorder.hold(writing)
             stamp = writing.stamp()
             found = shown | journal.ended_records(writing.connection, self.mapping, self.name)
+            found -= journal.deleted_records(writing.connection, self.mapping, self.name, row.started_at)
             body = _packed(found)
             landing.put_bodies(writing, body)
             changes = journal.take_pass(writing, self.mapping, self.name, stamp, found, row.started_at)
-            values = {"state": "applied", "applied_at": stamp, "body": next(iter(body))}
+            values = {"state": "applied", "applied_at": stamp, "body": next(iter(body)), "answered": None}
             writing.execute(update(tables.id_pass).where(tables.id_pass.c.id == row.id).values(**values))
             if row.kind == "records" and not self.stream.cursor:  # where there is one, only its own windows move it
                 began = iso(row.started_at)
@@ -315,9 +338,9 @@ class Passes:
 
     def foresee_full(self) -> None:
         """Say what a full pass would change and delete, or that it would stop; nothing is written."""
-        shown: set[str] = set()
+        shown: Listing = {}
         for page in self._everything():
-            shown.update(record.key for record in self.recorder.foresee(page))
+            shown.update((record.key, record.modified) for record in self.recorder.foresee(page, only_young=True))
             if self._stopped():
                 return
         self._foresee("records", shown)
@@ -329,17 +352,12 @@ class Passes:
         if listed is None or not self._foresee("ids", listed) or not self.stream.by_id:
             return
         with self.store.reading() as connection:
-            unread = journal.unread_records(connection, self.mapping, self.name, listed)
-        for page in self.source.read_ids(self.name, unread) if unread else ():
-            if self.since is None or self._changed_since(page):
-                self.recorder.foresee(page)
+            unread = journal.unread_records(connection, self.mapping, self.name, listed, self.recorder.oldest)
+        if keys := [*unread.missing, *unread.newer]:
+            for page in self.source.read_ids(self.name, keys):
+                self.recorder.foresee(page, only_young=True)
 
-    def _changed_since(self, page: Page) -> bool:
-        since = micros(self.since) if self.since else 0
-        records = self.source.records(self.name, page.exchanges)
-        return any(record.modified is None or record.modified >= since for record in records)
-
-    def _foresee(self, kind: Kind, shown: set[str]) -> bool:
+    def _foresee(self, kind: Kind, shown: Listing) -> bool:
         """Count what would be deleted, and say why a person would have to decide first; whether nobody would."""
         with self.store.reading() as connection:
             doubt = self._doubt(kind, connection, shown)
@@ -348,10 +366,10 @@ class Passes:
         if doubt.said is not None:
             self.summary.would_stop = doubt.reason
             raise self._stop(f"{doubt.said}; a sync would apply nothing of it and wait for a person", "")
-        missing = sorted(known - shown)
+        missing = sorted(known - shown.keys())
         answered = self._answering(missing)
         with self.store.reading() as connection:
-            found = shown | ended | answered
+            found = shown.keys() | ended | answered
             self.summary.deleted += journal.plan_pass(connection, self.mapping, self.name, found)
         return True
 
@@ -359,10 +377,10 @@ class Passes:
         """Which records answer by id."""
         if not self.stream.by_id or not keys:
             return set()
-        return {key for page in self.source.read_ids(self.name, keys) for key in self._keys(page)}
+        return {record.key for page in self.source.read_ids(self.name, keys) for record in self._records(page)}
 
 
-def _packed(keys: Iterable[str]) -> dict[str, tuple[bytes, int]]:
-    """A set of keys as a body of the landing."""
-    body = json.dumps(sorted(keys)).encode()
+def _packed(keys: Collection[str] | Listing) -> dict[str, tuple[bytes, int]]:
+    """A set of keys, or what a list of ids told, as a body of the landing."""
+    body = json.dumps(keys if isinstance(keys, dict) else sorted(keys), sort_keys=True).encode()
     return {landing.body_hash(body): landing.compressed(body)}

@@ -10,12 +10,12 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import msgspec
 from pydantic import BaseModel, ConfigDict
@@ -85,12 +85,36 @@ class MemoryShared:
         return True
 
 
+class Beat:
+    """Called from time to time by whoever reads or waits long: who holds something meanwhile hears that work goes on.
+
+    It may be called by many threads, and as often as one likes.
+    """
+
+    def __init__(self) -> None:
+        self._hearing: list[Callable[[], None]] = []
+
+    def __call__(self) -> None:
+        for hear in tuple(self._hearing):
+            hear()
+
+    @contextmanager
+    def heard_by(self, hear: Callable[[], None]) -> Iterator[None]:
+        """While inside, each beat calls `hear`, which must not raise: it is called in the threads of others."""
+        self._hearing.append(hear)
+        try:
+            yield
+        finally:
+            self._hearing.remove(hear)
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What every adapter is given: the clock, the reporting zone, and the folder relative paths start from.
 
     `stop` says whether the run is asked to end; long waits look at it. `budget` is our share (0..1) of the
-    credential's rate limit; the rest is the customer's. `shared` is where all users of an account meet.
+    credential's rate limit; the rest is the customer's. `shared` is where all users of an account meet. `beat` is to be
+    called now and then while a page takes long, or the run loses the right to write it (`http.Client` does).
     """
 
     clock: Clock
@@ -99,6 +123,7 @@ class Context:
     stop: Callable[[], bool] = lambda: False
     budget: float = 1.0
     shared: Shared = field(default_factory=MemoryShared, repr=False, compare=False)
+    beat: Beat = field(default_factory=Beat, repr=False, compare=False)
 
 
 class AdapterSettings(BaseModel):
@@ -178,6 +203,13 @@ class Record:
     data: Mapping[str, Any]
 
 
+class Listed(NamedTuple):
+    """A record as a list of ids has it; `modified` as `Record.modified`, None where the list does not tell."""
+
+    key: str
+    modified: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """A list of exchanges that make some records, and where reading goes on after it.
@@ -252,9 +284,10 @@ class Source(ABC):
     def records(self, stream: str, exchanges: Sequence[Exchange]) -> Iterator[Record]:
         """The records that a page's exchanges hold, in a fixed order. Pure: replay calls it on landed pages."""
 
-    def list_ids(self, stream: str) -> Iterator[Sequence[str]]:
-        """The keys of all records there are now, a page at a time; none that is hidden, deleted or merged away.
+    def list_ids(self, stream: str) -> Iterator[Sequence[Listed]]:
+        """All records there are now, a page at a time; none that is hidden, deleted or merged away.
 
+        Where the list tells when each was changed, as `records` would, a change that no window showed is found too.
         Raises RemoteError; only what came to its end may be trusted.
         """
         raise NotImplementedError(f"{type(self).__name__} cannot list the ids of {stream}")

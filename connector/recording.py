@@ -6,7 +6,8 @@ Windows, full passes, id passes and webhooks read differently and record by the 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -91,11 +92,20 @@ class AlsoKeys(Protocol):
 
 
 class Read(NamedTuple):
-    """A page as read: with its records mapped and its bodies packed, ready to be written."""
+    """A page as read: with its records mapped and its bodies packed, ready to be written.
+
+    `left_out`: the keys of those of its records that are not taken in.
+    """
 
     page: Page
     mapped: list[Mapped]
     packed: landing.Packed
+    left_out: frozenset[str] = frozenset()
+
+    @property
+    def taken(self) -> list[Mapped]:
+        """The records that are taken in."""
+        return [record for record in self.mapped if record.key not in self.left_out]
 
 
 def _nothing(writing: Writing, keys: Sequence[str] = ()) -> None:
@@ -106,6 +116,7 @@ def _nothing(writing: Writing, keys: Sequence[str] = ()) -> None:
 class Recorder:
     """One stream of one run. `lease` is set while it is held; nothing is written without one.
 
+    `since`: what did not change after it is taken in by no pass and no webhook, unless we know it already.
     `known_until`: up to when the stream had been read as a whole before, in microseconds on the vendor's clock.
     """
 
@@ -118,6 +129,7 @@ class Recorder:
     stop: Callable[[], bool]
     progress: Progress
     summary: StreamSummary
+    since: datetime | None = None
     lease: Lease | None = None
     known_until: int | None = field(init=False, default=None)
     _held_at: datetime | None = field(init=False, default=None)
@@ -139,11 +151,25 @@ class Recorder:
         journal.check_in_force(writing.connection, self.mapping)
         self._held_at = self.clock.now()
 
+    def begin(self, lease: Lease) -> None:
+        """This is the right to write, as of now."""
+        self.lease, self._held_at = lease, self.clock.now()
+
     def keep(self) -> None:
         """Prolong the lease where nothing was written for a while: reading long must not lose it."""
-        if self._held_at is None or self.clock.now() - self._held_at >= HOLD:
+        if self._is_due():
             with self.store.writing() as writing:
                 self.hold(writing)
+
+    def beat(self) -> None:
+        """As `keep`, from whatever thread, and in the middle of a page; what is wrong the next writing will say."""
+        if self._is_due():
+            with suppress(ConnectorError):
+                self.keep()
+            self._held_at = self.clock.now()  # also where that failed: it is not tried again at each beat
+
+    def _is_due(self) -> bool:
+        return self._held_at is None or self.clock.now() - self._held_at >= HOLD
 
     # --- pages -------------------------------------------------------------------------------------------------------
 
@@ -187,8 +213,8 @@ class Recorder:
                 self.summary.requests += len(read.page.exchanges)
                 stamp = writing.stamp()
                 read_at = micros(read.page.read_at)
-                entries.append(PageEntry(stamp, stamp, self.name, read_at, read.mapped, self.known_until))
-                self.land(writing, read.page, read.packed, stamp, applied_at=stamp)
+                entries.append(PageEntry(stamp, stamp, self.name, read_at, read.taken, self.known_until))
+                self.land(writing, read.page, read.packed, stamp, applied_at=stamp, left_out=read.left_out)
             changes = journal.take_pages(writing, self.mapping, entries)
             also(writing)
             for read, changed in zip(batch, changes, strict=True):
@@ -200,21 +226,40 @@ class Recorder:
     ) -> Iterator[list[str]]:
         """Read these records by id and apply what comes; gives the keys under which it came, a batch at a time.
 
-        `also` is written with each batch, of its keys. A page that holds no record is not kept.
+        `also` is written with each batch, of its keys. A page that holds no record to be taken in is not kept.
         """
-        for batch in self.batches(self.source.read_ids(self.name, keys)):
-            told = [read for read in batch if read.mapped]
-            found = [record.key for read in told for record in read.mapped]
-            self.summary.requests += sum(len(read.page.exchanges) for read in batch if not read.mapped)
+        for reads in self.batches(self.source.read_ids(self.name, keys)):
+            found = [record.key for read in reads for record in read.mapped]
+            batch = [read._replace(left_out=self.too_old(read.mapped)) for read in reads]
+            told = [read for read in batch if read.taken]
+            self.summary.requests += sum(len(read.page.exchanges) for read in batch if not read.taken)
             if told:
                 self.take(told, partial(also, keys=found))
+            elif found:
+                with self.store.writing() as writing:
+                    self.hold(writing)
+                    also(writing, found)
             else:
                 self.keep()
             yield found
 
+    @property
+    def oldest(self) -> int | None:
+        """`since` in microseconds; None where the stream does not tell what changed when, and all of it is read."""
+        return None if self.since is None or not self.stream.cursor else micros(self.since)
+
+    def too_old(self, mapped: Sequence[Mapped]) -> frozenset[str]:
+        """The keys of those records that did not change after `since` and that we do not know."""
+        oldest = self.oldest
+        old = {one.key for one in mapped if oldest is not None and one.modified is not None and one.modified < oldest}
+        if not old:
+            return frozenset()
+        with self.store.reading() as connection:
+            return frozenset(old - journal.stamped_records(connection, self.mapping, self.name, old))
+
     def land(
         self, writing: Writing, page: Page, packed: landing.Packed, stamp: int, *, applied_at: int | None,
-        full_pass: str | None = None,
+        full_pass: str | None = None, left_out: Collection[str] = (),
     ) -> None:
         """Write a page down; one without `applied_at` is held by its full pass."""
         landing.land(
@@ -228,15 +273,21 @@ class Recorder:
             read_at=micros(page.read_at),
             known_until=self.known_until,
             full_pass=full_pass,
+            left_out=left_out,
         )
 
-    def foresee(self, page: Page) -> list[Mapped]:
-        """Count what a page would change; nothing is written. Gives its records, mapped."""
+    def foresee(self, page: Page, *, only_young: bool = False) -> list[Mapped]:
+        """Count what a page would change; nothing is written. Gives its records, mapped.
+
+        only_young: none is taken in that did not change after `since`.
+        """
         self.summary.requests += len(page.exchanges)
         mapped = self.map(page)
+        left_out = self.too_old(mapped) if only_young else frozenset[str]()
+        taken = [record for record in mapped if record.key not in left_out]
         with self.store.reading() as connection:
             stamp = micros(self.clock.now())
-            entry = PageEntry(stamp, stamp, self.name, micros(page.read_at), mapped)
+            entry = PageEntry(stamp, stamp, self.name, micros(page.read_at), taken)
             self.summary.count(mapped, journal.plan_pages(connection, self.mapping, [entry])[0])
         self.progress(self.name, len(mapped))
         return mapped

@@ -22,7 +22,12 @@ def check_age(sent_at: datetime, now: datetime, *, system: str = "", most: timed
 
 
 def check_hmac_sha256(secret: str, texts: Iterable[bytes], given: str, *, system: str = "") -> None:
-    """Raises HookRefused unless `given` is the base64 HMAC-SHA256 of one of the texts; takes as long either way."""
+    """Raises HookRefused unless `given` is the base64 HMAC-SHA256 of one of the texts; takes as long either way.
+
+    Nothing is signed with an empty secret, which everybody knows.
+    """
+    if not secret:
+        raise HookRefused(f"{system}: a call, but the secret is empty to check it with", system=system)
     key, claimed = secret.encode(), given.encode("utf-8", "replace")
     matches = [
         hmac.compare_digest(base64.b64encode(hmac.new(key, text, hashlib.sha256).digest()), claimed) for text in texts

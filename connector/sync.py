@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from connector import hooks
@@ -83,7 +83,9 @@ def pull(
     runs = []
     for stream in _chosen(store, source, mapping, plan):
         summary = StreamSummary(source.name, stream.name)
-        recorder = Recorder(store, source, mapping, stream, run, clock, stop, progress, summary)
+        recorder = Recorder(
+            store, source, mapping, stream, run, clock, stop, progress, summary, since=settings.since
+        )
         runs.append(StreamRun(recorder, settings, plan, wait))
     threads = [threading.Thread(target=one.guarded, name=f"{source.name}/{one.recorder.name}") for one in runs]
     for thread in threads:
@@ -126,9 +128,11 @@ class StreamRun:
     wait: float
     bug: BaseException | None = field(init=False, default=None)
     passes: Passes = field(init=False)
+    read_at: datetime = field(init=False, default=datetime.max.replace(tzinfo=UTC))
+    """The end of the window at hand, or when the first of its pages was read, whichever is earlier."""
 
     def __post_init__(self) -> None:
-        self.passes = Passes(self.recorder, shrink=self.settings.shrink, since=self.settings.since)
+        self.passes = Passes(self.recorder, shrink=self.settings.shrink)
 
     @property
     def summary(self) -> StreamSummary:
@@ -160,10 +164,12 @@ class StreamRun:
         if self.plan.dry_run:
             self._dry()
             return
-        self.recorder.lease = lease = self._lease()
+        lease = self._lease()
+        self.recorder.begin(lease)
         self.recorder.state()
         try:
-            self._work()
+            with self.source.context.beat.heard_by(self.recorder.beat):
+                self._work()
         finally:
             self.recorder.store.release(lease)
 
@@ -237,9 +243,10 @@ class StreamRun:
         self.summary.cursor = state.get("cursor")
         begun = self._begun(state)
         reading = begun or self._next(state)
+        self.read_at = reading.window.hi
         if not self._read(reading, state if self.stream.cursor else None):
             return
-        hi = reading.window.hi
+        hi = self.read_at  # not beyond what its pages tell: the vendor may have told a wrong time once
         state = {"cursor": iso(micros(hi - self.settings.overlap)), "read_to": iso(micros(hi))}
         with self.recorder.store.writing() as writing:
             self.recorder.hold(writing)
@@ -252,8 +259,10 @@ class StreamRun:
         return Reading.restored(state) if self.stream.cursor else None
 
     def _next(self, state: dict[str, Any]) -> Reading:
-        lo = moment(state.get("cursor")) or self.settings.since
-        return self._over(Window(lo if self.stream.cursor else None, self.source.now()))
+        hi = self.source.now()
+        cursor = moment(state.get("cursor"))  # may lie in the future, where the vendor's clock or ours was put back
+        lo = self.settings.since if cursor is None else min(cursor, hi - self.settings.overlap)
+        return self._over(Window(lo if self.stream.cursor else None, hi))
 
     def _over(self, window: Window) -> Reading:
         """A window to be read, by as many readers as the source's settings and the stream allow."""
@@ -297,6 +306,7 @@ class StreamRun:
 
         def also(writing: Writing) -> None:
             reading.moved(part, batch[-1].page.position)
+            self.read_at = min(self.read_at, *(read.page.read_at for read in batch))
             if state is not None:
                 self.recorder.save_cursor(writing, {**state, **reading.state()}, complete=False)
 

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from connector.account import account
 from connector.errors import AuthError, UnexpectedShape
@@ -37,6 +37,14 @@ class Tokens:
 
     def is_fresh(self, now: datetime) -> bool:
         return self.renew_at is None or now < datetime.fromisoformat(self.renew_at)
+
+
+class Unkept(NamedTuple):
+    """Tokens the vendor gave and what was kept before them, None if nothing; `is_new`: the refresh token is another."""
+
+    made: Tokens
+    before: str | None
+    is_new: bool
 
 
 class OAuth:
@@ -66,6 +74,7 @@ class OAuth:
         self._address = f"{address} {client_id}"
         self._lock = threading.Lock()
         self._tokens: Tokens | None = None
+        self._unkept: Unkept | None = None
         self._seen: dict[str, None] = {}  # every token of this process, so that none is shown
         self._refused: AuthError | None = None
         self._used = threading.local()
@@ -78,7 +87,7 @@ class OAuth:
         with self._lock:
             if self._refused is not None:
                 raise self._refused
-            if self._tokens is None or not self._tokens.is_fresh(self._context.clock.now()):
+            if self._tokens is None or self._unkept or not self._tokens.is_fresh(self._context.clock.now()):
                 self._renew()
             assert self._tokens is not None  # noqa: S101  # else an error was raised
             token = self._tokens.access
@@ -102,22 +111,34 @@ class OAuth:
         if self._refused is not None:
             raise self._refused
         shared, name = self._context.shared, account(self._address, self._known)
-        if self._adopted(name, refused):
+        if self._unkept is None and self._adopted(name, refused):
             return
         with shared.alone(name):
+            self._keep(name)
             if self._adopted(name, refused):
                 return
             refresh = self._tokens.refresh if self._tokens else self._configured
+            before = shared.token(name)
             try:
                 made = self._asked(refresh)
             except AuthError as error:
                 self._refused = error
                 raise
-            is_kept = shared.keep_token(name, json.dumps(asdict(made)))
-            self._tokens = made
-        if made.refresh != refresh and not is_kept:
+            self._tokens, self._unkept = made, Unkept(made, before, is_new=made.refresh != refresh)
+            self._keep(name)
+
+    def _keep(self, name: str) -> None:
+        """Keep what the vendor gave, now if the store failed then: nothing else may be asked for before, since the
+        vendor takes the old ones no more. If it was kept all the same, somebody may have gone on from there."""
+        if self._unkept is None:
+            return
+        made, before, is_new = self._unkept
+        shared = self._context.shared
+        is_kept = shared.token(name) != before or shared.keep_token(name, json.dumps(asdict(made)))
+        if is_new and not is_kept:
             self._refused = AuthError(NOT_KEPT)
             raise self._refused
+        self._unkept = None
 
     def _adopted(self, name: str, refused: str | None) -> bool:
         """Take over what was kept last; whether its access token may be used."""

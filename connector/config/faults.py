@@ -114,8 +114,8 @@ def _fault(
     if kind in ("value_error", "assertion_error"):
         text = message.split(", ", 1)[1]
         return document.fault(place, text if "expected" in text else f"not as expected: {text}")
-    if kind == "too_short":
-        return document.fault(place, "is empty, expected at least one")
+    if kind == "too_short" or (kind == "string_too_short" and given == ""):
+        return document.fault(place, f"is empty, expected {'text' if given == '' else 'at least one'}")
     if kind in _PLAIN_WORDS:
         text = f"expected {_PLAIN_WORDS[kind]}"
     else:

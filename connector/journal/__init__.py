@@ -26,11 +26,15 @@ from connector.journal.files import (
 from connector.journal.known import mark_known, unknown_sources
 from connector.journal.mappings import activate, take_mapping
 from connector.journal.passes import (
+    deleted_records,
     ended_records,
     known_records,
+    later_records,
     live_records,
     plan_pass,
+    stamped_records,
     take_pass,
+    taken_records,
     unread_records,
 )
 from connector.journal.replay import rebuild
@@ -41,8 +45,10 @@ __all__ = [
     "activate",
     "check_in_force",
     "decide",
+    "deleted_records",
     "ended_records",
     "known_records",
+    "later_records",
     "latest_file",
     "latest_version",
     "live_records",
@@ -56,10 +62,12 @@ __all__ = [
     "put_file",
     "rebuild",
     "retry",
+    "stamped_records",
     "take_mapping",
     "take_page",
     "take_pages",
     "take_pass",
+    "taken_records",
     "unknown_sources",
     "unread_records",
     "write_file",

@@ -145,8 +145,10 @@ def made_by(
 def map_page(
     connection: Connection, source: Reads, source_mapping: SourceMapping, page: int, stream: str
 ) -> list[Mapped]:
-    """The records of a landed page, mapped."""
-    return list(source_mapping.apply(stream, source.records(stream, landing.exchanges(connection, page))))
+    """The records of a landed page, mapped, without those that are not taken in."""
+    left_out = landing.left_out(connection, page)
+    mapped = source_mapping.apply(stream, source.records(stream, landing.exchanges(connection, page)))
+    return [record for record in mapped if record.key not in left_out]
 
 
 assert set(tables.LEDGER) == set(ENTITIES)  # noqa: S101  # every entity has its table, checked once at import

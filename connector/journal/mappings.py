@@ -139,7 +139,10 @@ def _latest(
     for page in landing.pages(connection, source=name, before=before):
         if page.stream != stream:
             continue
+        left_out = landing.left_out(connection, page.id)
         for index, record in enumerate(source.records(stream, landing.exchanges(connection, page.id))):
+            if record.key in left_out:
+                continue
             stamp = record.modified if record.modified is not None else 0
             if record.key not in newest or stamp >= newest[record.key][0]:
                 newest[record.key] = (stamp, index, page)

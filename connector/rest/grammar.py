@@ -22,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from connector.auth import Secret
 from connector.outgoing import OutgoingField, Template
 from connector.paths import compile_path
 from connector.ports import AdapterSettings
@@ -86,8 +87,8 @@ class AuthSettings(Part):
     """How a request proves who we are: a header with a value, a bearer token, user and password, or a login."""
 
     header: str | None = Field(None, description="Name of the header that carries the value or the token.")
-    value: SecretStr | None = Field(None, description="The header's value.")
-    bearer: SecretStr | None = Field(None, description="Token sent as `Authorization: Bearer …`.")
+    value: Secret | None = Field(None, description="The header's value.")
+    bearer: Secret | None = Field(None, description="Token sent as `Authorization: Bearer …`.")
     basic: UserPassword | None = None
     login: LoginCall | None = None
 

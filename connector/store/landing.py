@@ -87,8 +87,9 @@ def land(
     read_at: int,
     known_until: int | None = None,
     full_pass: str | None = None,
+    left_out: Collection[str] = (),
 ) -> None:
-    """Write a page and those of its bodies that are not there yet."""
+    """Write a page and those of its bodies that are not there yet; `left_out`: keys of records not to be taken in."""
     put_bodies(writing, packed.bodies)
     writing.execute(
         tables.page.insert(),
@@ -102,6 +103,7 @@ def land(
             "read_at": read_at,
             "known_until": known_until,
             "exchanges": packed.exchanges,
+            "left_out": _listed(left_out),
         },
     )
 
@@ -123,6 +125,17 @@ def exchanges(connection: Connection, page: int) -> list[Exchange]:
     return [
         Exchange(**{**_USUAL, **one, "answer": body(connection, one["answer"])}) for one in listed
     ]
+
+
+def left_out(connection: Connection, page: int) -> frozenset[str]:
+    """The keys of those records of a landed page that are not taken in."""
+    table = tables.page
+    told = connection.execute(select(table.c.left_out).where(table.c.id == page)).scalar_one()
+    return frozenset(json.loads(told) if told else ())
+
+
+def _listed(keys: Collection[str]) -> str | None:
+    return canonical_json(sorted(keys)) if keys else None
 
 
 def requests(
@@ -172,9 +185,10 @@ def pages(
         yield Landed(*row)
 
 
-def mark_applied(writing: Writing, page: int, applied_at: int) -> None:
-    """A held page enters the journal."""
-    writing.execute(update(tables.page).where(tables.page.c.id == page).values(applied_at=applied_at))
+def mark_applied(writing: Writing, page: int, applied_at: int, left_out: Collection[str] = ()) -> None:
+    """A held page enters the journal, save the records with these keys."""
+    values = {"applied_at": applied_at, "left_out": _listed(left_out)}
+    writing.execute(update(tables.page).where(tables.page.c.id == page).values(**values))
 
 
 def drop_held(writing: Writing, full_pass: str) -> None:

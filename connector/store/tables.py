@@ -160,7 +160,9 @@ clock = Table("clock", metadata, Column("one", Integer, primary_key=True), _inst
 body = Table("body", metadata, _text("hash", key=True), Column("content", LargeBinary, nullable=False), _count("size"))
 
 # id = the stamp of its landing; applied_at = its place in the journal, null while held by a full pass; known_until = up
-# to when (vendor's time) the stream had been read as a whole before: what the page shows as changed happened later
+# to when (vendor's time) the stream had been read as a whole before: what the page shows as changed happened later;
+# left_out = JSON list of the keys of records that are not taken in: older than the source's `since`, or than what was
+# read while the page was held; null = none
 page = Table(
     "page",
     metadata,
@@ -173,12 +175,14 @@ page = Table(
     _instant("read_at"),
     _instant("known_until", null=True),
     _text("exchanges"),
+    _text("left_out", null=True),
     Index("page_applied", "applied_at"),
     Index("page_pass", "pass"),
 )
 
 # a full pass over a complete stream, or one over all ids; body: hash of the JSON list of the record keys it found: what
-# it was shown, and once it is applied also what answered by id or is gone by its own tombstone
+# it was shown, and once it is applied also what answered by id or is gone by its own tombstone; answered: hash of such
+# a list of what has answered so far, while a long one is applied
 id_pass = Table(
     "id_pass",
     metadata,
@@ -195,6 +199,7 @@ id_pass = Table(
     _text("body", null=True),
     _text("reason", null=True),
     Column("kind", Text, nullable=False, server_default=text("'records'")),  # records | ids: what was read of each
+    _text("answered", null=True),
 )
 
 mapping_stop = Table(  # a changed mapping that moves a KPI too far; moves: JSON list of `shift.Move`, beyond the guard

@@ -89,11 +89,13 @@ class Portal(Links, Late):
         item.archived_at = item.modified_at = max(moment, item.modified_at)
         self._modified(kind, item)
 
-    def restore(self, kind: str, id_: str | int, *, at: int | None = None) -> None:
-        """Undo `archive`; the modified date moves. Raises KeyError."""
+    def restore(self, kind: str, id_: str | int, *, at: int | None = None, stamp: bool = True) -> None:
+        """Undo `archive`; the modified date moves, unless there is to be no `stamp` of it. Raises KeyError."""
         item = self.item(kind, id_)
         self._remember(kind, item.id)
-        item.archived_at, item.modified_at = None, max(self._at(at), item.modified_at)
+        item.archived_at = None
+        if stamp:
+            item.modified_at = max(self._at(at), item.modified_at)
         self._modified(kind, item)
 
     def purge(self, kind: str, id_: str | int) -> None:

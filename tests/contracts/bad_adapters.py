@@ -16,7 +16,7 @@ from pydantic import ConfigDict
 from test_acme import TestAcme as Good
 
 from connector import auth, errors, paging, rest
-from connector.ports import AdapterSettings, Exchange, Page, Record, Window
+from connector.ports import AdapterSettings, Exchange, Listed, Page, Record, Window
 from connector.ports import Stream as PortStream
 
 __test__ = {"Good": False}
@@ -230,7 +230,15 @@ class HalfAList(Acme):
 
     def list_ids(self, stream):
         page = next(iter(self.read(stream, Window(None, self.now()))))
-        yield [record.key for record in self.records(stream, page.exchanges)]
+        yield [Listed(record.key) for record in self.records(stream, page.exchanges)]
+
+
+class ListsAnotherTime(HalfAList):
+    """Lists when records were last opened instead of changed."""
+
+    def list_ids(self, stream):
+        for page in super().list_ids(stream):
+            yield [Listed(one.key, 1_700_000_000_000_000) for one in page]
 
 
 class NeverForgets(Acme):
@@ -284,6 +292,7 @@ CAUGHT = {
     FailsOnUnknownIds: "test_unknown_ids_are_absent",
     BeyondTheWindow: "test_newer_records_than_the_window_are_not_given",
     HalfAList: "test_listed_ids_are_those_of_the_reading",
+    ListsAnotherTime: "test_a_listed_record_was_changed_when_a_reading_says_so",
     NeverForgets: "test_a_deleted_record_is_in_no_complete_reading",
     ChecksNothing: "test_check_names_every_stream_and_all_is_well",
     StaysConnected: "test_closing_leaves_nothing_open",

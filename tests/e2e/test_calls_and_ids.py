@@ -23,7 +23,7 @@ from pathlib import Path
 
 from connector.errors import HookRefused
 from connector.model import micros
-from connector.ports import AdapterSettings, Exchange, HookEvent, Page, Record, Source, Stream
+from connector.ports import AdapterSettings, Exchange, HookEvent, Listed, Page, Record, Source, Stream
 from datetime import datetime
 
 class Shop(Source):
@@ -50,7 +50,7 @@ class Shop(Source):
         yield self.page([row for row in self.rows() if row["id"] in ids])
 
     def list_ids(self, stream):
-        yield [row["id"] for row in self.rows()]
+        yield [Listed(row["id"]) for row in self.rows()]
 
     def records(self, stream, exchanges):
         for exchange in exchanges:

@@ -7,9 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from connector.errors import HookRefused
-from connector.ports import HookEvent, HookRequest, Page, Stream
+from connector.model import micros
+from connector.ports import HookEvent, HookRequest, Listed, Page, Record, Stream
 from connector.testing import MemorySource, context
 from tests.properties.world import World
+
+
+def record_of(row: dict[str, Any]) -> Record:
+    """A row as the record it is read as."""
+    return Record(str(row["id"]), micros(datetime.fromisoformat(row["modified"])), row)
 
 
 class Account(MemorySource):
@@ -17,7 +23,8 @@ class Account(MemorySource):
 
     `unlisted`: keys that only answer by id (hidden, or archived with their tombstone). `answers`: what is answered by
     id under another key, as merged records are. `asked` are the keys asked by id, in order; `lists` how often all ids
-    were listed. `skew`: how far the vendor's clock is ahead of ours. `before_ids` is called before each page of ids.
+    were listed. `tells`: the list says when each was changed. `skew`: how far the vendor's clock is ahead of ours.
+    `before_ids` is called before each page of ids.
     """
 
     def __init__(self, world: World, rows: list[dict[str, Any]], *, complete: bool = False, by_id: bool = True) -> None:
@@ -27,6 +34,7 @@ class Account(MemorySource):
         self.answers: dict[str, str] = {}
         self.asked: list[str] = []
         self.lists = 0
+        self.tells = True
         self.skew = timedelta(0)
         self.events: list[HookEvent] = []
 
@@ -49,12 +57,13 @@ class Account(MemorySource):
     def before_ids(self, pages: int) -> None:
         return None
 
-    def list_ids(self, stream: str) -> Iterator[Sequence[str]]:
+    def list_ids(self, stream: str) -> Iterator[Sequence[Listed]]:
         self.lists += 1
-        keys = sorted(str(row["id"]) for row in self.deals if str(row["id"]) not in self.unlisted)
-        for number, start in enumerate(range(0, max(len(keys), 1), 3)):
+        there = [record_of(row) for row in self.deals if str(row["id"]) not in self.unlisted]
+        listed = sorted(Listed(record.key, record.modified if self.tells else None) for record in there)
+        for number, start in enumerate(range(0, max(len(listed), 1), 3)):
             self.before_ids(number)
-            yield keys[start : start + 3]
+            yield listed[start : start + 3]
 
     def read_ids(self, stream: str, ids: Sequence[str]) -> Iterator[Page]:
         for start in range(0, len(ids), 2):

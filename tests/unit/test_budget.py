@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.account import account
-from connector.budget import SECOND, SHORTEST, Grant, Limit, Window, allowed
+from connector.budget import LONGEST_HOLD, SECOND, SHORTEST, Grant, Limit, Window, allowed
 from tests.properties.world import LAW
 
 START = 1_772_000_000 * SECOND + 123_457
@@ -40,7 +40,7 @@ def test_no_window_is_above_the_limit_whoever_takes(length: int, most: int, rand
     """Each take is of another user, who knows only the stored state; a request is under way up to a bucket."""
     state, now, arrivals = "{}", START, []
     for _ in range(200):
-        window = Window.load(json.loads(state), length)
+        window = Window.load(json.loads(state), length, now)
         now += int(random.choice([0, 0, 3 * share(random)]) * window.width)
         given = window.take(now, random.randint(1, 8), most)
         state = json.dumps(window.dump(now))
@@ -134,9 +134,18 @@ def test_a_hold_is_for_all() -> None:
     window = Window(10 * SECOND)
     window.hold(START + 7 * SECOND)
     window.hold(START + 3 * SECOND)
-    later = Window.load(json.loads(json.dumps(window.dump(START))), 10 * SECOND)
+    later = Window.load(json.loads(json.dumps(window.dump(START))), 10 * SECOND, START)
     assert later.take(START, 1, 5) == START + 7 * SECOND
     assert isinstance(later.take(START + 7 * SECOND, 1, 5), Grant)
+
+
+def test_a_hold_of_years_or_by_a_clock_that_was_put_back_since_lasts_a_day_at_most() -> None:
+    window = Window(10 * SECOND)
+    window.hold(START + 400 * LONGEST_HOLD)
+    later = Window.load(json.loads(json.dumps(window.dump(START))), 10 * SECOND, START)
+    assert later.take(START, 1, 5) == START + LONGEST_HOLD
+    again = Window.load(json.loads(json.dumps(later.dump(START))), 10 * SECOND, START + LONGEST_HOLD)
+    assert isinstance(again.take(START + LONGEST_HOLD, 1, 5), Grant)
 
 
 def test_requests_made_before_the_vendor_told_another_window_count_on() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -43,10 +43,12 @@ def told(world: World, source: Account, *what: str) -> int:
     return hooks.receive(world.store, source, call())
 
 
-def pull(world: World, source: Account, plan: Plan | None = None) -> dict[str, StreamSummary]:
+def pull(
+    world: World, source: Account, plan: Plan | None = None, *, since: datetime | None = None
+) -> dict[str, StreamSummary]:
     world.clock.advance(minutes=1)
-    plan = plan or Plan(streams=["deals"])
-    found = sync.pull(world.store, source, world.mapping, sync.Settings(), run="r", plan=plan, clock=world.clock)
+    plan, kept = plan or Plan(streams=["deals"]), sync.Settings(since)
+    found = sync.pull(world.store, source, world.mapping, kept, run="r", plan=plan, clock=world.clock)
     return {summary.stream: summary for summary in found}
 
 
@@ -194,6 +196,25 @@ def test_a_record_that_answers_no_more_was_asked_and_is_not_deleted_by_it(world:
     assert pull(world, source, Plan("hooks"))["deals"].deleted == 0
     assert ("1" in stages(world), hooks.counts(world.store)) == (True, {})
     assert world.store.rows(select(func.count()).select_from(page))[0][0] == pages
+
+
+def test_a_record_older_than_since_is_not_taken_in_because_it_was_called_about(world: World) -> None:
+    """A link of it was made, say. It was asked for, and nothing of the answer is kept; the one beside it is read."""
+    source = Account(world, [deal(1, 1), deal(2, NOW - 5), deal(3, 3)])
+    since = world.clock.now() - timedelta(days=1)
+    pull(world, source, since=since)
+    pages = world.store.rows(select(func.count()).select_from(page))[0][0]
+    told(world, source, "a:1")
+    summary = pull(world, source, Plan("hooks"), since=since)["deals"]
+    assert (summary.status, summary.new, set(stages(world)), hooks.counts(world.store)) == ("ok", 0, {"2"}, {})
+    assert world.store.rows(select(func.count()).select_from(page))[0][0] == pages
+    source.put(deal(2, NOW - 5, "B"))
+    told(world, source, "b:2", "c:3")
+    pull(world, source, Plan("hooks"), since=since)
+    assert (stages(world), hooks.counts(world.store)) == ({"2": "B"}, {})
+    before = world.dump()
+    world.rebuild()
+    assert world.dump() == before
 
 
 def test_a_merged_record_answers_as_its_survivor(world: World) -> None:

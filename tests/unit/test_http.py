@@ -13,7 +13,7 @@ import pytest
 
 from connector.auth import ApiKey, Bearer, Login
 from connector.budget import Limit
-from connector.errors import AuthError, Permanent, RateLimited, Transient, Unanswered, UnexpectedShape
+from connector.errors import AuthError, Permanent, RateLimited, RemoteError, Transient, Unanswered, UnexpectedShape
 from connector.http import Client, Pace, RateHeaders
 from connector.testing import FakeClock, context
 
@@ -261,6 +261,45 @@ def test_the_vendors_clock_is_ours_until_an_answer_shows_another(
     vendor.answers = [answer(headers={"Date": "Mon, 02 Mar 2026 07:59:00 GMT"})]
     client.get("x")
     assert client.vendor_now() == clock.now() - timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("status", [302, 404, 429, 503])
+def test_an_answer_that_is_refused_does_not_tell_the_time(
+    client: Client, vendor: Any, answer: Any, clock: FakeClock, status: int
+) -> None:
+    """It may come of something before the vendor, whose clock is another."""
+    right, wrong = "Mon, 02 Mar 2026 07:59:00 GMT", "Mon, 02 Mar 2026 10:00:00 GMT"
+    vendor.answers = [answer(headers={"Date": right}), answer(status, headers={"Date": wrong})]
+    client.get("x")
+    with pytest.raises(RemoteError):
+        client.get("x")
+    assert client.vendor_now() == clock.now() - timedelta(minutes=1)
+
+
+def test_a_vendor_that_only_refuses_tells_the_time_by_that_until_it_answers(
+    client: Client, vendor: Any, answer: Any, clock: FakeClock
+) -> None:
+    vendor.answers = [
+        answer(503, headers={"Date": "Mon, 02 Mar 2026 10:00:00 GMT"}),
+        answer(403, headers={"Date": "Mon, 02 Mar 2026 07:59:00 GMT"}), answer(),
+    ]  # fmt: skip
+    with pytest.raises(Permanent):
+        client.get("x")
+    assert client.knows_vendor_clock
+    assert client.vendor_now() == clock.now() - timedelta(seconds=60) - timedelta(seconds=sum(clock.slept))
+
+
+def test_a_wait_of_ages_is_a_day_and_said_in_the_log(
+    client: Client, vendor: Any, answer: Any, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    vendor.answers = [answer(429, headers={"Retry-After": "1764000000000"}), answer()]
+    with pytest.raises(RateLimited):
+        client.get("x")
+    assert "crm: told to wait 1764000000000 seconds" in caplog.text
+    with pytest.raises(RateLimited, match="another 86400 seconds"):
+        client.get("x")
+    clock.advance(days=1)
+    assert client.get("x").status == 200
 
 
 def test_a_second_cut_off_the_vendors_date_is_no_difference(

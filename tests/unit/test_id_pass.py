@@ -166,16 +166,121 @@ def test_what_makes_no_row_is_read_once(world: World) -> None:
     rebuilds(world)
 
 
-def test_what_is_older_than_since_is_never_taken_in_nor_asked_twice(world: World) -> None:
-    since = START + timedelta(days=1)
+SINCE = START + timedelta(days=1)  # minute 1440
+
+
+@pytest.mark.parametrize(("tells", "asked"), [(True, ["3"]), (False, ["1", "3"])])
+def test_what_is_older_than_since_is_never_taken_in_nor_asked_twice(
+    world: World, tells: bool, asked: list[str]
+) -> None:
+    """Where the list tells when it was changed it is not even asked for."""
     source = Account(world, [deal(1, 5), deal(2, 3000)])
-    pull(world, source, since=since)
+    source.tells = tells
+    pull(world, source, since=SINCE)
     source.deals.append(deal(3, 3001))
     for _ in range(2):
         week(world)
-        assert pull(world, source, since=since).status == "ok"
+        assert pull(world, source, since=SINCE).status == "ok"
     assert ids(world) == {"2", "3"}
-    assert source.asked == ["1", "3", "3"], "whether they are older, then what is not"
+    assert source.asked == asked
+    rebuilds(world)
+
+
+def test_a_record_older_than_since_that_changes_is_taken_in_even_where_no_window_shows_it(world: World) -> None:
+    source = Account(world, [deal(1, 5), deal(2, 3000)])
+    pull(world, source, since=SINCE)
+    week(world)
+    pull(world, source, since=SINCE)
+    source.put(deal(1, NOW + 1, "B"))
+    week(world)
+    pull(world, source, every=None, since=SINCE)
+    assert ids(world) == {"2"}, "seen too late for the window"
+    week(world)
+    pull(world, source, since=SINCE)
+    assert (ids(world), source.asked) == ({"1", "2"}, ["1"])
+    rebuilds(world)
+
+
+def test_what_we_know_is_followed_also_where_since_was_set_to_a_later_day(world: World) -> None:
+    """Here it was archived, and its stamp did not move."""
+    source = account(world)
+    source.put({**deal(4, 4), "deleted": t(100)})
+    source.unlisted = {"4"}
+    week(world)
+    assert pull(world, source, since=SINCE).deleted == 0
+    assert ids(world) == of(*range(10)) - {"4"}
+    rebuilds(world)
+
+
+@pytest.mark.parametrize("broken", ["asked to stop", "down"])
+def test_an_id_pass_broken_off_among_records_older_than_since_goes_on_there(world: World, broken: str) -> None:
+    source = Account(world, [*(deal(number, number) for number in range(10, 20)), deal(30, 3000)])
+    source.tells = False
+    pull(world, source, since=SINCE)
+    week(world)
+
+    def fails(_stream: str, start: int) -> None:
+        if broken == "down" and start == 6:
+            raise Transient("down", system="crm")
+
+    source.before_page = fails
+    pull(world, source, Plan("all_ids"), since=SINCE, stop=lambda: broken != "down" and len(source.asked) >= 6)
+    first = len(source.asked)
+    assert 6 <= first < 10
+    source.before_page = lambda *_: None
+    pull(world, source, Plan(streams=["deals"]), since=SINCE)
+    assert source.lists == 1
+    assert len(source.asked) - first <= 4, "nobody who has answered is asked again"
+    assert ids(world) == {"30"}
+    asked = len(source.asked)
+    week(world)
+    pull(world, source, since=SINCE)
+    assert len(source.asked) == asked
+    rebuilds(world)
+
+
+def test_a_change_that_no_window_showed_is_found_by_the_next_id_pass(world: World) -> None:
+    """The list says when each was changed, and that is later than what we know: it is read by id, and only once."""
+    source = account(world)
+    source.put(deal(4, 100, "B"))
+    week(world)
+    pull(world, source, every=None)
+    stages = {row["id"]: row["stage"] for row in world.current()["deal"]}
+    assert stages["4"] == "A", "seen later than the overlap allows"
+    assert pull(world, source).changed == 1
+    assert {row["id"]: row["stage"] for row in world.current()["deal"]}["4"] == "B"
+    week(world)
+    pull(world, source)
+    assert source.asked == ["4"]
+    rebuilds(world)
+
+
+def test_a_listed_record_that_changed_and_does_not_answer_is_not_deleted(world: World) -> None:
+    source = account(world)
+    source.put(deal(4, 100, "B"))
+    source.answers = {"4": "none"}
+    week(world)
+    assert pull(world, source).deleted == 0
+    assert ids(world) == of(*range(10))
+    source.answers = {}
+    week(world)
+    assert pull(world, source).changed == 1
+    rebuilds(world)
+
+
+def test_a_record_set_aside_is_read_again_once_it_changed(world: World) -> None:
+    source = account(world)
+    source.deals.append(deal(77, NOW + 60, "?"))
+    world.clock.advance(minutes=70)
+    pull(world, source, every=None)
+    week(world)
+    pull(world, source)
+    assert source.asked in ([], ["77"])
+    asked = len(source.asked)
+    source.put(deal(77, NOW + 90, "B"))
+    week(world)
+    pull(world, source)
+    assert (len(source.asked), "77" in ids(world)) == (asked + 1, True)
     rebuilds(world)
 
 
@@ -202,6 +307,7 @@ MERGING = MAPPING.replace("extra.region: region}", "extra.region: region, merged
 def test_a_merged_record_is_answered_by_its_survivor_which_says_whom_it_absorbed(world: World) -> None:
     world.use(MERGING)
     source = account(world)
+    source.tells = False  # or the survivor would be read, since it changed
     source.drop(4)
     source.put(deal(5, 50, "B", absorbed=[{"id": "4"}]))  # so late that no window shows it
     source.answers = {"4": "5"}
@@ -271,6 +377,50 @@ def test_a_restored_record_whose_stamp_did_not_move_lives_again_by_an_id_pass(wo
     week(world)
     pull(world, source)
     assert ids(world) == of(*range(10))
+    rebuilds(world)
+
+
+RETRACTING = MAPPING.replace("    fields: {name: name, pipe", "    only_if: shown\n    fields: {name: name, pipe")
+
+
+@pytest.mark.parametrize("passed", [(), ("ids",), ("full",), ("ids", "full", "ids")], ids=repr)
+def test_a_record_that_made_no_row_while_it_was_archived_lives_again_by_an_id_pass(
+    world: World, passed: tuple[str, ...]
+) -> None:
+    """A company or a call has no `deleted_at`: archived it makes no row, and restoring it moves no stamp."""
+    world.use(RETRACTING)
+    source = Account(world, [deal(number, number, shown="yes") for number in range(10)], complete=True)
+    pull(world, source)
+    week(world)
+    pull(world, source)
+    minute = week(world)
+    source.put(deal(4, minute, shown=None))
+    source.unlisted = {"4"}
+    pull(world, source, every=None)
+    assert "4" not in ids(world)
+    for one in passed:
+        week(world)
+        pull(world, source, Plan("full", ["deals"]) if one == "full" else Plan("all_ids"))
+    source.put(deal(4, minute, shown="yes"))
+    source.unlisted = set()
+    week(world)
+    pull(world, source, Plan("all_ids"))
+    assert ids(world) == of(*range(10))
+    rebuilds(world)
+
+
+def test_what_makes_no_row_any_more_is_read_once_more_and_then_left_alone(world: World) -> None:
+    """As a contact that is no lead any more."""
+    world.use(RETRACTING)
+    source = Account(world, [deal(number, number, shown="yes") for number in range(10)])
+    pull(world, source)
+    source.put(deal(4, NOW + 1, shown=None))
+    world.clock.advance(minutes=5)
+    pull(world, source)
+    for _ in range(3):
+        week(world)
+        pull(world, source)
+    assert (source.asked, ids(world)) == (["4"], of(*range(10)) - {"4"})
     rebuilds(world)
 
 

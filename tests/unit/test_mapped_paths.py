@@ -32,5 +32,10 @@ def test_a_mapped_field_of_a_record_that_nobody_sends_is_named(given: Any, missi
     assert unserved([given], "deals", FIELDS) == missing
 
 
+def test_of_parts_that_are_not_sent_at_all_each_is_missed() -> None:
+    links = entry(fields={"account": "associations.companies.results[0].id", "lead": 'associations."p_1".results'})
+    assert unserved([links], "deals", ["associations."]) == ["associations.companies", "associations.p_1"]
+
+
 def test_a_source_that_tells_no_fields_misses_none() -> None:
     assert unserved([entry(fields={"name": "properties.x"})], "deals", ()) == []

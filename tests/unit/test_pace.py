@@ -129,6 +129,8 @@ def test_headers_that_are_missing_or_no_numbers_teach_nothing(clock: FakeClock) 
     pace = Pace(headers=HEADERS)
     pace.learn({}, START)
     pace.learn({"X-Max": "many", "X-Left": "0", "X-Interval-Ms": "10000"}, START)
+    pace.learn({"X-Max": "1", "X-Left": "0", "X-Interval-Ms": "1764000000000"}, START)  # 55 years: an instant
+    pace.learn({"X-Max": "1", "X-Left": "0", "X-Interval-Ms": "9" * 5000}, START)
     assert waits(pace, clock, 3) == [0, 0, 0]
 
 
@@ -142,6 +144,32 @@ def test_the_first_answer_teaches_all_and_a_hold_holds_all(clock: FakeClock) -> 
     assert waits(other, clock, 1) == [30]
     clock.advance(seconds=30)
     assert waits(other, clock, 4) == [0] * 4
+
+
+@pytest.mark.parametrize("limits", [[], [Limit("general", 100, 10)]])
+def test_nobody_is_held_longer_than_a_day_whatever_the_vendor_says(clock: FakeClock, limits: list[Limit]) -> None:
+    """`Retry-After: 1764000000000` is an instant in milliseconds, not 55,000 years of waiting."""
+    one, other = two(MemoryShared(), clock, limits=limits)
+    one.hold(1_764_000_000_000, clock.now())
+    assert waits(one, clock, 1) == [86_400]
+    clock.advance(days=1)
+    assert waits(one, clock, 1) + waits(other, clock, 1) == [0, 0]
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan"), -5.0])
+def test_a_wait_that_is_no_length_of_time_holds_nobody(clock: FakeClock, seconds: float) -> None:
+    pace = Pace(limits=[Limit("general", 100, 10)])
+    pace.hold(seconds, clock.now())
+    assert waits(pace, clock, 1) == [0]
+
+
+def test_a_clock_that_is_put_back_does_not_hold_us_for_the_difference(clock: FakeClock) -> None:
+    pace = Pace()
+    pace.hold(30, clock.now())
+    clock.set(START - timedelta(days=365))
+    assert waits(pace, clock, 1) == [86_400]
+    clock.advance(days=1)
+    assert waits(pace, clock, 1) == [0]
 
 
 def test_two_users_with_other_shares_each_keep_to_their_own_of_what_both_used(clock: FakeClock) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +17,8 @@ from connector.store import tables
 from connector.store.store import Lease
 from connector.sync import Plan
 from connector.testing import MemorySource, context
-from tests.properties.world import MAPPING, World, at, deal, t
+from tests.properties.world import MAPPING, START, World, at, deal, t
+from tests.unit.accounts import Account
 
 
 def ids(world: World, entity: str = "account") -> set[str]:
@@ -176,6 +178,113 @@ def test_an_accepted_stop_of_a_stream_with_a_cursor_is_applied_by_the_next_sync(
     before = world.dump()
     world.rebuild()
     assert world.dump() == before
+
+
+def stopped(world: World) -> tuple[Account, str]:
+    """Twenty deals, of which a full pass has shown but ten and stopped: their source, and the stop."""
+    rows = [deal(number, number) for number in range(20)]
+    source = Account(world, rows, complete=True)
+    world.pull(source)
+    later(world)
+    whole, rows[:] = list(rows), rows[:10]
+    assert world.pull(source, Plan("full", ["deals"]))["deals"].exit_code == 4
+    rows[:] = whole
+    later(world)
+    (stop,) = stops.list_stops(world.store)
+    return source, stop["id"]
+
+
+def accepted(world: World, source: Account, stop: str) -> Any:
+    stops.accept(world.store, stop, actor="me")
+    later(world)
+    return world.pull(source, Plan("accepted", ["deals"]))["deals"]
+
+
+def test_what_was_deleted_while_a_stopped_pass_waited_stays_deleted(world: World) -> None:
+    """Its pages still show it as it was, with the very stamp that is known."""
+    source, stop = stopped(world)
+    source.drop(1)
+    world.pull(source, Plan("all_ids"))
+    assert "1" not in ids(world, "deal")
+    assert accepted(world, source, stop).status == "ok"
+    assert ids(world, "deal") == {str(number) for number in range(20) if number != 1}
+    before = world.dump()
+    world.rebuild()
+    assert world.dump() == before
+    world.use(MAPPING.replace("extra.region: region", "extra.area: region"))
+    assert "1" not in ids(world, "deal"), "nor does another mapping bring it back"
+
+
+def test_what_was_read_while_a_stopped_pass_waited_is_newer_than_its_pages(world: World) -> None:
+    """Also where its stamp did not move, as when only its links changed."""
+    source, stop = stopped(world)
+    source.put(deal(1, 1, "B"))
+    world.pull(source, Plan("ids", ids={"deals": ["1"]}))
+    assert accepted(world, source, stop).status == "ok"
+    assert {row["id"]: row["stage"] for row in world.current()["deal"]}["1"] == "B"
+    before = world.dump()
+    world.rebuild()
+    assert world.dump() == before
+
+
+def test_what_a_stopped_pass_alone_has_seen_is_taken_in_when_it_is_accepted(world: World) -> None:
+    """A record that two of its pages show is as the later one has it."""
+    rows = [deal(number, number) for number in range(20)]
+    source = Account(world, rows, complete=True)
+    world.pull(source)
+    later(world)
+    whole, rows[:] = list(rows), [*(row for row in rows[2:8]), deal(1, 1, "B"), deal(50, 8)]
+
+    def moves(_stream: str, pages: int) -> None:
+        if pages == 2:
+            source.put(deal(1, 9, "C"))
+
+    source.before_page = moves
+    assert world.pull(source, Plan("full", ["deals"]))["deals"].exit_code == 4
+    source.before_page = lambda *_: None
+    rows[:] = [*whole[:1], *whole[2:], deal(50, 8), deal(1, 9, "C")]
+    (stop,) = stops.list_stops(world.store)
+    assert accepted(world, source, stop["id"]).status == "ok"
+    stages = {row["id"]: row["stage"] for row in world.current()["deal"]}
+    assert (stages["1"], stages["50"], len(stages)) == ("C", "A", 21)
+
+
+SINCE = START + timedelta(days=1)  # minute 1440
+
+
+def test_a_full_pass_takes_in_nothing_older_than_since(world: World) -> None:
+    """It is shown, and part of no row, no stop and no deletion; a dry run says the same."""
+    rows = [*(deal(number, number) for number in range(30)), *(deal(number, 1440 + number) for number in range(30, 40))]
+    source = Account(world, rows, complete=True)
+    world.pull(source, since=SINCE)
+    young = {str(number) for number in range(30, 40)}
+    assert ids(world, "deal") == young
+    later(world)
+    assert world.pull(source, Plan("full", ["deals"], dry_run=True), since=SINCE)["deals"].new == 0
+    for _ in range(2):
+        summary = world.pull(source, Plan("full", ["deals"]), since=SINCE)["deals"]
+        assert (summary.status, summary.records, summary.new, summary.unchanged) == ("ok", 40, 0, 40)
+        assert ids(world, "deal") == young
+    before = world.dump()
+    world.rebuild()
+    assert world.dump() == before
+    world.use(MAPPING.replace("extra.region: region", "extra.area: region"))
+    assert ids(world, "deal") == young
+    world.use(MAPPING)
+    source.drop(*range(30, 35))
+    later(world)
+    summary = world.pull(source, Plan("full", ["deals"]), since=SINCE)["deals"]
+    assert (summary.exit_code, "5 records where 10 are known" in str(summary.error)) == (4, True)
+
+
+def test_a_full_pass_follows_what_we_know_also_where_since_was_set_to_a_later_day(world: World) -> None:
+    source = Account(world, [deal(number, number) for number in range(10)], complete=True)
+    world.pull(source)
+    later(world)
+    source.put({**deal(4, 4), "deleted": t(100)})
+    world.pull(source, Plan("full", ["deals"]), since=SINCE)
+    (row,) = [row for row in world.current()["deal"] if row["id"] == "4"]
+    assert row["deleted_at"] == at(100)
 
 
 def test_held_pages_are_not_part_of_the_journal(world: World) -> None:

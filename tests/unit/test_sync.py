@@ -203,6 +203,48 @@ def test_a_late_batch_of_an_old_fence_is_refused_and_writes_nothing(world: World
     assert world.cursor("deals")["cursor"] == t(NOW + 10 - 15).replace("+00:00", "Z")
 
 
+def test_a_page_that_takes_longer_than_a_lease_keeps_it_while_its_source_is_at_work(world: World) -> None:
+    """Waiting for a rate limit, or making the many calls of a page: `beat` says that it goes on."""
+    rows = {"deals": [deal(number, number) for number in range(1, 5)]}
+    found = list[str]()
+
+    def slowly(_stream: str, pages: int) -> None:
+        for _ in range(20 if pages == 1 else 0):
+            world.clock.advance(seconds=20)
+            source.context.beat()
+        found.append(world.pull(world.memory(rows))["deals"].status)
+
+    source = world.memory(rows, before_page=slowly)
+    assert world.pull(source)["deals"].status == "ok"
+    assert found == ["busy", "busy"]
+    source.context.beat()
+    assert world.pull(world.memory(rows))["deals"].status == "ok", "nobody holds it afterwards"
+
+
+def test_a_beat_writes_no_more_than_a_lease_needs_and_ends_no_run(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, held = {"deals": [deal(1, 1)]}, list[Any]()
+    real = world.store.hold
+
+    def holds(writing: Any, lease: Any) -> None:
+        held.append(world.clock.now())
+        real(writing, lease)
+
+    def beats(_stream: str, _pages: int) -> None:
+        monkeypatch.setattr(world.store, "hold", holds)
+        for _ in range(1000):
+            source.context.beat()
+        assert held == []
+        world.clock.advance(seconds=30)
+        monkeypatch.setattr(world.store, "hold", lambda *_: (_ for _ in ()).throw(LeaseLost("taken over")))
+        source.context.beat()
+        monkeypatch.setattr(world.store, "hold", holds)
+
+    source = world.memory(rows, before_page=beats)
+    assert world.pull(source)["deals"].status == "ok"
+
+
 def test_a_mapping_replaced_meanwhile_ends_the_run_that_still_uses_the_old_one(world: World) -> None:
     """Or replay, which maps by what was in force, would find something else."""
     old = world.mapping

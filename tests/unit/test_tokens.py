@@ -223,6 +223,74 @@ def test_a_crash_between_the_vendors_answer_and_the_store_says_authorise_again(
     assert app.forms[-1]["refresh_token"] == "refresh-new"
 
 
+class Failing(StoreShared):
+    """A store that fails the next so many times when a token is to be kept; `kept_first`: it is kept all the same."""
+
+    fails, kept_first = 0, False
+
+    def keep_token(self, account: str, content: str) -> bool:
+        if not self.fails:
+            return super().keep_token(account, content)
+        self.fails -= 1
+        if self.kept_first:
+            super().keep_token(account, content)
+        raise StoreError("the database is locked")
+
+
+@pytest.mark.parametrize(
+    ("times", "kept_first"), [(1, False), (3, False), (1, True)],
+    ids=["not kept", "not kept three times", "kept, and nobody told"],
+)
+def test_a_token_that_could_not_be_kept_is_kept_before_it_is_used_and_the_vendor_not_asked_again(
+    app: App, clock: FakeClock, store: Store, times: int, kept_first: bool
+) -> None:
+    """The vendor gave refresh-1 and takes refresh-0 no more, so nothing else may be asked for with that."""
+    shared = Failing(lambda: store, clock, KEY)
+    shared.fails, shared.kept_first = times, kept_first
+    client = user(app, clock, shared)
+    for _ in range(times):
+        with pytest.raises(StoreError):
+            client.get("deals")
+    assert app.calls == [], "what is not kept is not used"
+    client.get("deals")
+    clock.advance(hours=1)
+    user(app, clock, StoreShared(lambda: store, clock, KEY)).get("deals")
+    assert [form["refresh_token"] for form in app.forms] == ["refresh-0", "refresh-1"]
+    assert app.calls == ["Bearer access-1", "Bearer access-2"]
+
+
+def test_an_old_token_kept_before_is_not_taken_for_the_one_that_could_not_be_kept(
+    app: App, clock: FakeClock, store: Store
+) -> None:
+    shared = Failing(lambda: store, clock, KEY)
+    client = user(app, clock, shared)
+    client.get("deals")
+    clock.advance(hours=1)
+    shared.fails = 2
+    for _ in range(2):
+        with pytest.raises(StoreError):
+            client.get("deals")
+    clock.advance(hours=1)  # so that what was got has ended as well
+    client.get("deals")
+    assert [form["refresh_token"] for form in app.forms] == ["refresh-0", "refresh-1", "refresh-2"]
+    user(app, clock, StoreShared(lambda: store, clock, KEY)).get("deals")
+    assert app.calls[-1] == "Bearer access-3"
+
+
+def test_what_another_has_renewed_meanwhile_is_not_overwritten(app: App, clock: FakeClock, store: Store) -> None:
+    """The store kept it and did not say so; another process went on with it."""
+    shared = Failing(lambda: store, clock, KEY)
+    shared.fails, shared.kept_first = 1, True
+    client = user(app, clock, shared)
+    with pytest.raises(StoreError):
+        client.get("deals")
+    clock.advance(hours=1)
+    user(app, clock, StoreShared(lambda: store, clock, KEY)).get("deals")
+    client.get("deals")
+    assert [form["refresh_token"] for form in app.forms] == ["refresh-0", "refresh-1"]
+    assert app.calls == ["Bearer access-2"] * 2
+
+
 def test_a_token_changed_in_the_config_wins_over_the_kept_one(app: App, clock: FakeClock, store: Store) -> None:
     user(app, clock, StoreShared(lambda: store, clock, KEY)).get("deals")
     app.refresh = "refresh-new"

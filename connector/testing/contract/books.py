@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from connector import journal, sync
 from connector.journal import mapping_settings
-from connector.ports import Clock, Exchange, Page, Record, Source, Stream, Window
+from connector.ports import Clock, Exchange, Listed, Page, Record, Source, Stream, Window
 from connector.store import tables
 from connector.store.store import Store
 from connector.sync import Plan, StreamSummary
@@ -66,7 +66,7 @@ class Plain(Source):
     def read_ids(self, stream: str, ids: Sequence[str]) -> Iterator[Page]:
         return self.source.read_ids(stream, ids)
 
-    def list_ids(self, stream: str) -> Iterator[Sequence[str]]:
+    def list_ids(self, stream: str) -> Iterator[Sequence[Listed]]:
         return self.source.list_ids(stream)
 
     def records(self, stream: str, exchanges: Sequence[Exchange]) -> Iterator[Record]:

@@ -14,7 +14,7 @@ class DeleteChecks(BookBench):
 
     def listed(self, source: Source, stream: str) -> list[str]:
         """The ids a stream lists."""
-        return [key for page in source.list_ids(stream) for key in page]
+        return [one.key for page in source.list_ids(stream) for one in page]
 
     def test_a_deleted_record_is_in_no_complete_reading(self) -> None:
         """What is missing from it will be deleted, and what is in it stays, unless the mapping finds it deleted."""
@@ -69,6 +69,14 @@ class DeleteChecks(BookBench):
             assert set(listed) <= shown, f"{stream}: ids that no reading shows: {sorted(set(listed) - shown)[:5]}"
             if stream in complete:
                 assert shown <= set(listed), f"{stream}: shown and not listed: {sorted(shown - set(listed))[:5]}"
+
+    def test_a_listed_record_was_changed_when_a_reading_says_so(self) -> None:
+        """Or an id pass would read all of them again each time, or none of those that no window showed."""
+        source = self.live()
+        for stream in self.grown(source, 3, ids=True):
+            read = {one.key: one.modified for one in self.records(source, stream, self.pages(source, stream))}
+            for key, modified in (one for page in source.list_ids(stream) for one in page):
+                assert modified in (None, read.get(key)), f"{stream} {key}: listed as changed at another time"
 
     def test_a_deleted_record_is_not_listed(self) -> None:
         """Or nobody would learn that it is gone."""

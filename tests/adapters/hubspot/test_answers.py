@@ -16,7 +16,7 @@ from connector.testing import FakeClock, context
 from connector.twins.faults import fault
 from connector.twins.hubspot import HubSpotTwin
 from connector.twins.server import Reply
-from tests.adapters.hubspot.account import asked, changed, everything, hubspot, linked
+from tests.adapters.hubspot.account import asked, changed, everything, hubspot, linked, named
 
 LISTS = "/objects/2026-03/deals"
 
@@ -29,11 +29,16 @@ def limited(policy: str, **headers: str) -> Reply:
     (limited("SECONDLY"), 1, 2.1), (limited("TEN_SECONDLY_ROLLING"), 10, 11.1),
     (limited("TEN_SECONDLY_ROLLING", **{"Retry-After": "0"}), 10, 11.1),  # 0 does not end a rolling limit
     (limited("SECONDLY", **{"Retry-After": "7"}), 7, 8.1), (limited("NEW_POLICY"), 0.5, 1.1),
+    (limited("SECONDLY", **{"Retry-After": "9" * 400}), 1, 2.1),  # no length of time
     (Reply(423, {"status": "error", "category": "LOCKED"}), 2, 3.1),
     (Reply(423, {"status": "error"}, {"Retry-After": "5"}), 5, 6.1),
     (Reply(200, {"status": "error", "category": "RATE_LIMITS", "policyName": "SECONDLY"}), 1, 2.1),
     (Reply(200, {"status": "error", "category": "INTERNAL_ERROR"}), 0.5, 1.1),
     (Reply(207, {"results": [], "errors": [{"category": "INTERNAL_ERROR"}]}), 0.5, 1.1),
+    (Reply(207, {"results": [], "errors": ["something failed"]}), 0.5, 1.1),
+    (Reply(207, {"results": [], "errors": {"category": "INTERNAL_ERROR"}}), 0.5, 1.1),
+    (Reply(207, {"results": [], "errors": [{"category": {"name": "INTERNAL_ERROR"}}]}), 0.5, 1.1),
+    (Reply(429, {"status": "error", "policyName": ["SECONDLY"], "errors": "too many"}), 0.5, 1.1),
     (Reply(502, "<html>bad gateway</html>"), 0.5, 1.1),
 ])  # fmt: skip
 def test_what_heals_is_tried_again_after_the_right_wait(
@@ -99,6 +104,42 @@ def test_a_missing_scope_is_named_and_the_other_types_are_read(twin: HubSpotTwin
             everything(source, stream)
     assert len(everything(source, "deals")) == 3
     assert {check.what for check in source.check() if not check.ok} == {"contacts", "owners"}
+
+
+@pytest.mark.parametrize("errors", [None, [], {}, "", [None], [{"category": "OBJECT_NOT_FOUND", "context": "1"}]])
+def test_a_part_of_a_batch_without_errors_but_for_what_is_gone_is_whole(
+    vendor: responses.RequestsMock, clock: FakeClock, errors: Any
+) -> None:
+    row = {"id": "1", "updatedAt": "2026-03-01T00:00:00Z", "properties": {}}
+    address = "https://api.hubapi.com/crm/objects/2026-03/companies/batch/read"
+    vendor.add(responses.POST, address, status=207, json={"status": "COMPLETE", "results": [row], "errors": errors})
+    source = HubSpot("hubspot", HubSpotSettings(token=SecretStr("t")), context(clock))
+    assert list(named(source, "companies", ["1"])) == ["1"]
+
+
+@pytest.mark.parametrize("more", [
+    {"errors": ["x"]}, {"errors": [{"context": "x"}]}, {"errors": [{"context": {"requiredScopes": None}}]},
+    {"errors": 5}, {"context": ["x"]}, {"context": {"requiredScopes": 7}}, {"category": None}, {"message": {"a": []}},
+])  # fmt: skip
+def test_a_refusal_of_an_odd_shape_is_a_refusal(
+    vendor: responses.RequestsMock, clock: FakeClock, more: dict[str, Any]
+) -> None:
+    body = {"status": "error", "category": "MISSING_SCOPES", **more}
+    vendor.add(responses.GET, "https://api.hubapi.com/crm/owners/2026-03", status=403, json=body)
+    source = HubSpot("hubspot", HubSpotSettings(token=SecretStr("t")), context(clock))
+    with pytest.raises(Permanent, match="403"):
+        source.client.get("/crm/owners/2026-03")
+
+
+@pytest.mark.parametrize("scopes", ["crm.objects.deals.read", ["crm.objects.deals.read", None, 5]])
+def test_a_missing_scope_is_named_however_it_is_told(
+    vendor: responses.RequestsMock, clock: FakeClock, scopes: Any
+) -> None:
+    body = {"category": "MISSING_SCOPES", "errors": [None, {"context": {"requiredGranularScopes": scopes}}]}
+    vendor.add(responses.GET, "https://api.hubapi.com/crm/owners/2026-03", status=403, json=body)
+    source = HubSpot("hubspot", HubSpotSettings(token=SecretStr("t")), context(clock))
+    with pytest.raises(Permanent, match=r"the app needs crm\.objects\.deals\.read; grant it"):
+        source.client.get("/crm/owners/2026-03")
 
 
 def test_a_search_that_counts_records_but_shows_none_is_no_empty_window(twin: HubSpotTwin, clock: FakeClock) -> None:

@@ -17,14 +17,14 @@ from connector.ports import Source
 from connector.testing import FakeClock
 from connector.twins.hubspot import HubSpotTwin
 from connector.wiring import Installation
-from tests.adapters.hubspot.account import MAPPINGS, asked
+from tests.adapters.hubspot.account import MAPPINGS, asked, hubspot
 
 
 def checked(
-    twin: HubSpotTwin, clock: FakeClock, folder: Path, region: str | None = None, **settings: Any
+    twin: HubSpotTwin, clock: FakeClock, folder: Path, region: str | None = None, name: str = "hubspot", **settings: Any
 ) -> dict[str, str]:
     """What `connector check` finds wrong, by what was tried; `region` is the path of an `extra.region` of deals."""
-    path = MAPPINGS / "hubspot.yaml"
+    path = MAPPINGS / f"{name}.yaml"
     mapping = load(path.read_bytes(), str(path)).data
     entities = [one for one in mapping["entities"] if one["stream"] in ("owners", "deals")]
     if region is not None:
@@ -51,6 +51,32 @@ def test_a_mapped_property_that_is_not_read_is_named(twin: HubSpotTwin, clock: F
     said = "the mapping reads properties.khu_vuc, which the source does not send"
     assert checked(twin, clock, tmp_path, "properties.khu_vuc") == {"fields of deals": said}
     assert checked(twin, clock, tmp_path, "properties.khu_vuc", properties={"deals": ["khu_vuc"]}) == {}
+
+
+def test_links_that_a_mapping_takes_and_that_are_not_read_are_named(
+    twin: HubSpotTwin, clock: FakeClock, tmp_path: Path
+) -> None:
+    """`hubspot_leads` says in its first lines which associations it wants; without them no deal had a lead."""
+    for name in ("closed_lost_reason", "hs_manual_forecast_category", "notes_next_activity_date"):
+        twin.portal.add_property("deals", name)
+    said = "the mapping reads associations.leads, which the source does not send"
+    assert checked(twin, clock, tmp_path, name="hubspot_leads") == {"fields of deals": said}
+    assert checked(twin, clock, tmp_path, name="hubspot_leads", associations={"deals": ["leads"]}) == {}
+
+
+def test_every_stream_says_which_associations_are_read(twin: HubSpotTwin, clock: FakeClock) -> None:
+    """Also that a company has none, so that a mapping which takes one of it is told."""
+    source = hubspot(twin, clock, associations={"calls": ["leads"]})
+    read = {
+        stream.name: {name.split(".")[1] for name in source.fields(stream.name) if name.startswith("associations.")}
+        for stream in source.streams()
+    }
+    everyone = {"contacts", "companies", "deals"}
+    assert read == {
+        "owners": set(), "pipelines": set(), "lead_pipelines": set(), "companies": {""}, "contacts": {"deals"},
+        "leads": everyone, "deals": {"contacts", "companies"}, "calls": {*everyone, "leads"}, "meetings": everyone,
+        "emails": everyone, "tasks": everyone,
+    }
 
 
 def test_a_stream_that_is_not_mapped_may_be_forbidden(twin: HubSpotTwin, clock: FakeClock, tmp_path: Path) -> None:

@@ -83,6 +83,36 @@ def test_a_call_that_is_not_as_it_was_signed_is_refused(
         source.hook(request)
 
 
+@pytest.mark.parametrize("sent", ["9" * 18, "9" * 5000, "-1", "1e12", "", "²"])
+def test_an_unsigned_call_of_an_absurd_time_is_refused(source: HubSpot, sent: str) -> None:
+    headers = {"x-hubspot-request-timestamp": sent, "x-hubspot-signature-v3": "x"}
+    with pytest.raises(HookRefused):
+        source.hook(HookRequest("POST", URL, headers, b"[]"))
+
+
+def test_an_unsigned_call_whose_address_no_encoding_writes_is_refused(source: HubSpot, clock: FakeClock) -> None:
+    given = called([EVENT], clock.now())
+    with pytest.raises(HookRefused):
+        source.hook(HookRequest("POST", URL + "?x=\udc80", given.headers, given.body))
+
+
+@pytest.mark.parametrize("at", [10**18, 10**30, -1, True, "soon", 1.5, None, [1]])
+def test_an_absurd_time_of_a_change_is_none_and_the_record_is_read(source: HubSpot, clock: FakeClock, at: Any) -> None:
+    (event,) = source.hook(called([{**EVENT, "occurredAt": at}], clock.now()))
+    assert (event.stream, event.key, event.occurred_at) == ("deals", "123", None)
+
+
+@pytest.mark.parametrize("told", [
+    {"objectId": {"id": 5}}, {"objectId": [5]}, {"objectId": True}, {"objectId": 1.5}, {"subscriptionType": ["x"]},
+    {"subscriptionType": "deal.merge", "mergedObjectIds": 5, "primaryObjectId": {}},
+    {"subscriptionType": "deal.merge", "mergedObjectIds": [{}, [], None]},
+])  # fmt: skip
+def test_a_signed_event_of_an_odd_shape_is_left_out_and_the_rest_is_taken(
+    source: HubSpot, told: dict[str, Any]
+) -> None:
+    assert heard(source, {**EVENT, **told}, {**EVENT, "eventId": 101}) == [("deals", "123")]
+
+
 def test_a_call_signed_with_another_secret_is_refused_without_telling_ours(source: HubSpot, clock: FakeClock) -> None:
     with pytest.raises(HookRefused) as caught:
         source.hook(called([EVENT], clock.now(), secret="another"))

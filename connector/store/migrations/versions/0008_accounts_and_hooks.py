@@ -43,4 +43,6 @@ def upgrade() -> None:
     )
     op.create_index("hook_inbox_read", "hook_inbox", ["read_at"])
     op.add_column("id_pass", sa.Column("kind", sa.Text(), nullable=False, server_default="records"))
+    op.add_column("id_pass", sa.Column("answered", sa.Text(), nullable=True))
+    op.add_column("page", sa.Column("left_out", sa.Text(), nullable=True))
     op.add_column("cursor", sa.Column("ids_checked_at", sa.BigInteger(), nullable=True))
