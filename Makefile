@@ -21,10 +21,10 @@ imports: $(READY)
 	$(BIN)/lint-imports
 
 unit: $(READY)
-	$(BIN)/pytest -m "not long" -q -n 2 --dist loadfile
+	$(BIN)/pytest -m "not long" -q -n 3 --dist loadfile
 
 test-long: $(READY)  ## the long proofs: up to an hour on two cores
-	$(BIN)/pytest -m long -q -n 2 --dist load
+	$(BIN)/pytest -m long -q -n 3 --dist load
 
 bench: $(READY)  ## the connector beside dlt, Singer and a script, written to docs/performance.md: under an hour
 	$(BIN)/python -m benchmarks --write

