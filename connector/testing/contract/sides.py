@@ -92,7 +92,7 @@ def opened() -> set[str]:
     """The open files and outgoing connections of this process; a twin's own side of a connection does not count."""
     gc.collect()
     found: set[str] = set()
-    sockets = [one for one in gc.get_objects() if isinstance(one, socket.socket) and one.fileno() != -1]
+    sockets = [one for one in gc.get_objects() if isinstance(one, socket.socket) and _is_of_the_net(one)]
     serving = {one.getsockname()[1] for one in sockets if _listens(one)}
     for one in sockets:
         try:
@@ -103,6 +103,11 @@ def opened() -> set[str]:
             found.add(f"connection {here} to {there}")
     files = [one for one in gc.get_objects() if isinstance(one, io.FileIO) and not one.closed]
     return found | {f"file {one.name}" for one in files if isinstance(one.name, str)}
+
+
+def _is_of_the_net(one: socket.socket) -> bool:
+    """Whether it is open and no pair within this machine, such as an event loop has for itself."""
+    return one.fileno() != -1 and one.family in (socket.AF_INET, socket.AF_INET6)
 
 
 def _listens(one: socket.socket) -> bool:
