@@ -334,7 +334,8 @@ class App:
     # --- setting up --------------------------------------------------------------------------------------------------
 
     def check(self, names: Sequence[str] = ()) -> Answer:
-        """Sources, destinations, mapping tests and the next times of the schedules; writes nothing."""
+        """Sources, destinations, mapping tests and the next times of the schedules; changes nothing there, and no
+        knowledge here: its requests are counted, and a token that was renewed is kept."""
         from connector import report
 
         return Answer(*report.check(self.here, names))

@@ -304,7 +304,7 @@ class Source(ABC):
         return ()
 
     def check(self) -> Iterator[Check]:
-        """Whether the source answers and each stream may be read; writes nothing."""
+        """Whether the source answers and each stream may be read; changes nothing there."""
         return iter(())
 
     @property
@@ -417,7 +417,7 @@ class Destination(ABC):
         """Called once after the last `send` of a run."""
 
     def check(self) -> Iterator[Check]:
-        """Whether the destination answers and may be written; writes nothing."""
+        """Whether the destination answers and may be written; changes nothing there."""
         return iter(())
 
     def close(self) -> None:

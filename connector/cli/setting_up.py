@@ -18,9 +18,9 @@ def check(
     session: Session,
     name: Annotated[list[str] | None, typer.Argument(help="Sources and destinations; all when none is named.")] = None,
 ) -> int:
-    """Try sources, destinations and mappings; writes nothing.
+    """Try sources, destinations and mappings; changes nothing.
 
-    Says when each schedule is due next.
+    Says when each schedule is due next. Its requests count in the rate budget; a token that was renewed is kept.
     """
     from connector.cli.tables import checks
 
