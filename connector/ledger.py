@@ -435,10 +435,14 @@ class Ledger:
         else:
             told = {fact.occurred_at for fact in chain if fact.item is None} | {fact.occurred_at for fact in facts}
             oldest, newest = min(told), max(told)
-        for fact in [fact for fact in known if fact.origin != "reported"]:
-            if _explained(fact, chain, oldest):
+        kept: Fact | None = None
+        for fact in sorted((fact for fact in known if fact.origin != "reported"), key=_IN_ORDER):
+            never_set = until is not None and _never_set(fact, known, oldest)
+            if never_set or _explained(fact, chain, oldest) or _held(fact, chain, kept):
                 self._end(fact)
-            elif not fact.flagged and fact.origin == "observed" and _covered(fact, oldest, newest):
+                continue
+            kept = fact
+            if not fact.flagged and fact.origin == "observed" and _covered(fact, oldest, newest):
                 self._end(fact)
                 entered = self.entered
                 self._add(replace(fact, flagged=True, seen_at=entered.seen_at, recorded_at=entered.seen_at))
@@ -454,10 +458,16 @@ class Ledger:
         if before is None:
             return
         for timeline in CHANGES:
-            if timeline not in filled or (timeline == "currency" and row.get("amount") is None):
+            if timeline not in filled:
+                continue
+            known = self._timeline(row["id"], timeline)
+            if timeline == "currency" and not known and before.get("amount") is None:
+                continue  # without an amount a row has no currency, whatever the deal's is
+            if timeline == "currency" and row.get("amount") is None:
+                if not known:  # it is not forgotten with the amount
+                    self._sight(record, row, timeline, (_text(before.get(timeline)),), before=before)
                 continue
             new = _text(row.get(timeline))
-            known = self._timeline(row["id"], timeline)
             held = _latest(known).value[0] if known else _text(before.get(timeline))
             if held == new:
                 continue
@@ -576,6 +586,26 @@ def _explained(fact: Fact, chain: list[Fact], oldest: int) -> bool:
         return any(step.value == fact.value for step in chain)
     after = fact.occurred_after if fact.occurred_after is not None else -(2**62)
     return any(step.value == fact.value and after < step.occurred_at <= fact.occurred_at for step in chain)
+
+
+def _held(fact: Fact, chain: list[Fact], kept: Fact | None) -> bool:
+    """Whether the chain tells of a move to what was observed, earlier than we thought, as of changes shown late.
+
+    `kept`: what else was observed last, and the chain does not tell of: if it is later than that move, so was ours.
+    """
+    held = [step for step in chain if step.occurred_at <= fact.occurred_at]
+    told = bool(held) and fact.origin == "observed" and held[-1].value == fact.value
+    return told and (kept is None or kept.occurred_at <= held[-1].occurred_at)
+
+
+def _never_set(fact: Fact, known: list[Fact], oldest: int) -> bool:
+    """Whether it is the first sight of an empty field, which the oldest item of its list was the first to fill.
+
+    A list has no item for that. One that has lost its oldest items shows it by what we had observed before them.
+    """
+    if fact.origin != "initial" or fact.value != ("",) or fact.read_at >= oldest:
+        return False
+    return all(other is fact or other.occurred_at >= oldest for other in known)
 
 
 def _latest(facts: list[Fact]) -> Fact:

@@ -144,6 +144,8 @@ class Mapping:
                     _check_shares(mapped.entries)
                 if len(mapped.entries) > 1:
                     mapped.entries = _joined(mapped.entries)
+                if mapped.lists:
+                    _turn(mapped)
             except MappingError as error:
                 pipeline = error.pipeline if isinstance(error, UnmappedStage) else None
                 mapped = Mapped(
@@ -203,7 +205,7 @@ class Mapping:
         """The facts of one record or list, oldest first, equal times in the order of the source.
 
         Facts of one instant without a `sequence` are numbered ..., -1, 0 up to the newest: so a history that lost its
-        oldest items numbers the others as before.
+        oldest items numbers the others as before. Where all are of one instant see `_turn`.
         """
         made: list[Reported] = []
         for item, scope in scopes:
@@ -307,6 +309,28 @@ def _joined(entries: list[Entry]) -> list[Entry]:
             there.extra = {**(there.extra or {}), **(entry.extra or {})} or None
             there.seen_at = max(filter(None, (there.seen_at, entry.seen_at)), default=None)
     return list(made.values())
+
+
+def _turn(mapped: Mapped) -> None:
+    """Lists whose facts are all of one instant do not show which end is the newest: it is what the record holds now.
+
+    Otherwise they would be numbered the other way round as soon as a later fact shows the order of the list.
+    """
+    if len(mapped.reported) == len(mapped.lists):
+        return
+    told: dict[tuple[str, str], list[Reported]] = {}
+    for fact in mapped.reported:
+        told.setdefault((fact.deal, fact.timeline), []).append(fact)
+    for (deal, timeline), facts in told.items():
+        numbered = [fact.sequence for fact in facts] == list(range(1 - len(facts), 1))
+        if len(facts) == 1 or not numbered or facts[0].occurred_at != facts[-1].occurred_at:
+            continue
+        held = next((one.fields for one in mapped.entries if (one.entity, one.id) == ("deal", deal)), None)
+        names = ("pipeline", "stage") if timeline == STAGE else (timeline,)
+        now = held and tuple(stored_text(held.get(name)) for name in names)
+        if facts[0].value == now != facts[-1].value:
+            for fact in facts:
+                fact.sequence = 1 - len(facts) - fact.sequence
 
 
 def _check_apart(one: Entry, other: Entry) -> None:

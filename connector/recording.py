@@ -117,7 +117,7 @@ class Recorder:
     """One stream of one run. `lease` is set while it is held; nothing is written without one.
 
     `since`: what did not change after it is taken in by no pass and no webhook, unless we know it already.
-    `known_until`: up to when the stream had been read as a whole before, in microseconds on the vendor's clock.
+    `known_until`: up to when all changes of the stream had been read before, in microseconds on the vendor's clock.
     """
 
     store: Store
@@ -301,8 +301,8 @@ class Recorder:
             select(table.c.state).where(table.c.source == self.source.name, table.c.stream == self.name)
         )
         state: dict[str, Any] = json.loads(found[0].state) if found else {}
-        read_to = moment(state.get("read_to"))
-        self.known_until = None if read_to is None else micros(read_to)
+        whole = moment(state.get("cursor"))  # not `read_to`: what changed since may be shown later
+        self.known_until = None if whole is None else micros(whole)
         return state
 
     def save_cursor(self, writing: Writing, state: dict[str, Any], *, complete: bool) -> None:

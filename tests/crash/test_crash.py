@@ -88,17 +88,18 @@ def _until_done(forks: Forks, world: World, step: Step, deaths: list[Moment], li
         return
 
 
-def some_moments(rng: random.Random, undisturbed: Life) -> list[list[Moment]]:
+def some_moments(rng: random.Random, undisturbed: Life, within: float) -> list[list[Moment]]:
     """When the runs of each step die: one step has one to three deaths, each other one perhaps one.
 
-    The first falls well within what an undisturbed run does, so that it comes; one after a resume may come too late.
+    The first falls `within` a part of what an undisturbed run does, so that it comes; one after a resume may come too
+    late.
     """
     steps = range(len(undisturbed.statements))
     chosen = rng.choice([0, *steps])
     moments = []
     for step in steps:
         count = rng.choice([1, 1, 2, 3]) if step == chosen else rng.choice([0, 0, 0, 1])
-        moments.append([_moment(rng, undisturbed, step, 0.9 if nth == 0 else 0.5) for nth in range(count)])
+        moments.append([_moment(rng, undisturbed, step, within if nth == 0 else 0.5) for nth in range(count)])
     return moments
 
 
@@ -127,7 +128,8 @@ def undisturbed(forks: Forks, folder: Path, number: int) -> Life:
 
 def killed_and_run_again(forks: Forks, folder: Path, store: str, number: int) -> None:
     expected = undisturbed(forks, folder, number)
-    moments = some_moments(random.Random(f"{store.partition(':')[0]} {number}"), expected)
+    within = 0.9 if store.startswith("sqlite") else 0.8  # PostgreSQL is asked with up to a seventh fewer statements
+    moments = some_moments(random.Random(f"{store.partition(':')[0]} {number}"), expected, within)
     own = folder / "disturbed"
     own.mkdir()
     with a_world(forks, own, store, number) as world:

@@ -115,11 +115,14 @@ class Book:
         self.mapping, self.before, self.seen_at = load(text, imported=imported), Before(), at(10_000)
         self.stamps: dict[str, dict[str, int]] = {}
 
-    def take(self, stream: str, *rows: dict[str, Any], read_at: float) -> Changes:
+    def take(
+        self, stream: str, *rows: dict[str, Any], read_at: float, known_until: float | None = None
+    ) -> Changes:
         """Apply one page."""
         self.seen_at += 1
         self.before.stamps = self.stamps.setdefault(stream, {})
-        entered = Entered("crm", stream, self.seen_at, self.seen_at, at(read_at), self.mapping.version)
+        whole = None if known_until is None else at(known_until)
+        entered = Entered("crm", stream, self.seen_at, self.seen_at, at(read_at), self.mapping.version, whole)
         ledger = Ledger(self.before, entered, self.mapping.pipelines, self.mapping.columns)
         for record in self.mapping.apply(stream, Reader().records(stream, page(stream, rows, read_at).exchanges)):
             assert record.fault is None, record.fault

@@ -157,6 +157,54 @@ def test_a_move_seen_beside_a_history_that_lacks_it_is_flagged_at_once() -> None
     assert wrote(book.take("deals", record, read_at=21)) == 0
 
 
+def test_a_history_that_comes_late_explains_a_move_that_was_shown_late() -> None:
+    """A search that is behind shows it after a reading of everything that ended later than the move."""
+    book = Book()
+    book.take("deals", deal(1, 10, "A", created=t(5)), read_at=11)
+    book.take("deals", deal(1, 20, "C", created=t(5)), read_at=21, known_until=15)
+    (move,) = book.past()[1:]
+    assert move.occurred_after == at(15)
+    book.take("deals", deal(1, 20, "C", created=t(5), history=[("A", 5), ("C", 14)]), read_at=30)
+    assert book.told() == [("A", "reported", 5), ("C", "reported", 14)]
+
+
+def test_a_move_back_that_the_report_does_not_tell_stays_beside_the_one_away() -> None:
+    book = Book()
+    for minute, stage in ((10, "A"), (20, "C"), (30, "A")):
+        book.take("deals", deal(1, minute, stage, created=t(5)), read_at=minute + 1)
+    book.take("deals", deal(1, 30, "A", created=t(5), history=[("A", 5)]), read_at=40)
+    assert book.told() == [("A", "reported", 5), ("C", "observed!", 20), ("A", "observed!", 30)]
+
+
+def test_a_field_that_was_empty_at_first_was_so_until_the_oldest_item_of_its_list() -> None:
+    book = Book()
+    book.take("deals", deal(1, 10, created=t(3)), read_at=11)
+    book.take("deals", deal(1, 20, owner="7", created=t(3)), read_at=21)
+    assert book.told(timeline="owner") == [("", "initial", 3), ("crm:7", "observed", 20)]
+    book.take("deals", deal(1, 20, owner="7", created=t(3), owners=[{"owner": "7", "at": t(15)}]), read_at=30)
+    assert book.told(timeline="owner") == [("crm:7", "reported", 15)]
+
+
+def test_a_field_that_was_empty_at_first_stays_so_before_a_truncated_list() -> None:
+    book = Book()
+    book.take("deals", deal(1, 10, created=t(3)), read_at=11)
+    book.take("deals", deal(1, 20, owner="7", created=t(3)), read_at=21)
+    book.take("deals", deal(1, 30, owner="8", created=t(3), owners=[{"owner": "8", "at": t(25)}]), read_at=31)
+    told = [("", "initial", 3), ("crm:7", "observed", 20), ("crm:8", "reported", 25)]
+    assert book.told(timeline="owner") == told
+
+
+def test_a_deal_that_gets_its_first_amount_has_not_changed_its_currency() -> None:
+    book = Book()
+    book.take("deals", deal(1, 10, created=t(3), currency="EUR"), read_at=11)
+    book.take("deals", deal(1, 20, created=t(3), amount="5", currency="EUR"), read_at=21)
+    assert book.told(timeline="amount") == [("", "initial", 3), ("50000", "observed", 20)]
+    assert book.told(timeline="currency") == []
+    book.take("deals", deal(1, 30, created=t(3), currency="USD"), read_at=31)
+    book.take("deals", deal(1, 40, created=t(3), amount="5", currency="USD"), read_at=41)
+    assert book.told(timeline="currency") == [("EUR", "initial", 3), ("USD", "observed", 40)]
+
+
 def test_a_truncated_history_removes_nothing_older_than_its_oldest_item() -> None:
     book = Book()
     book.take("deals", deal(1, 10, "A", created=t(1)), read_at=11)

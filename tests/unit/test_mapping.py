@@ -406,6 +406,26 @@ def test_facts_of_one_instant_keep_the_source_s_order_also_when_the_oldest_are_c
         assert [(fact.value[1], fact.sequence) for fact in mapped.reported][-2:] == [("l", -1), ("w", 0)]
 
 
+@pytest.mark.parametrize("now", ["w", "a"])
+def test_of_a_list_whose_facts_are_all_of_one_instant_the_newest_is_what_the_record_holds(now: str) -> None:
+    """A vendor that lists the newest first shows it only from the next fact on, which must not number these anew."""
+    text = HISTORY.replace("name: n", "{pipeline: {const: P}, stage: s, amount: {path: x, currency: {const: EUR}}}")
+    text = text.replace("\n      {pipeline", " {pipeline") + (
+        "  - {entity: deal_change, stream: deals, each: c, fields: {deal: record.id, field: {const: amount}, "
+        "new: item.v, at: item.a}}\n"
+    )
+    one, later = {"a": "2026-01-01"}, {"a": "2026-01-02"}
+    moves = [{"t": to, **one} for to in (now, "l", "w" if now == "a" else "a")]
+    worth = [{"v": str(number), **one} for number in (2, 1)]
+    record = {"id": "1", "s": now, "x": "2", "h": moves, "c": worth}
+    (mapped,) = apply(text, record)
+    told = [(fact.value[-1], fact.sequence) for fact in sorted(mapped.reported, key=lambda fact: fact.sequence)]
+    assert told == [(moves[2]["t"], -2), ("l", -1), ("10000", -1), (now, 0), ("20000", 0)]
+    (mapped,) = apply(text, {**record, "s": "l", "h": [{"t": "l", **later}, *moves]})
+    again = [(fact.value[1], fact.sequence) for fact in mapped.reported if fact.timeline == "stage"]
+    assert again == [(moves[2]["t"], -2), ("l", -1), (now, 0), ("l", 0)]
+
+
 def test_changes_are_converted_as_the_field_that_changed() -> None:
     text = MORE + "{entity: deal_change, stream: c, fields: {deal: d, field: f, new: n, at: a}}\n"
     rows = [("owner", "7"), ("amount", "12.5"), ("currency", "eur"), ("probability", "0.25"), ("owner", None)]

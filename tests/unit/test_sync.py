@@ -57,6 +57,18 @@ def test_the_window_is_fixed_at_its_start_and_includes_both_ends(world: World) -
     assert seen == [(None, first), (first - timedelta(minutes=15), world.clock.now())]
 
 
+def test_a_move_that_is_shown_late_may_have_happened_before_the_window_that_did_not_show_it_ended(world: World) -> None:
+    """Within the overlap, as where a search is behind; so a history that comes later explains it."""
+    source = world.memory({"deals": [deal(1, NOW - 100, "A", created=t(NOW - 100))]})
+    world.pull(source)
+    source.rows["deals"] = [deal(1, NOW - 5, "B", created=t(NOW - 100))]
+    later(world)
+    world.pull(source)
+    moves = tables.stage_transition
+    (row,) = world.store.rows(select(moves).where(moves.c.origin == "observed"))
+    assert (row.occurred_after, row.occurred_at) == (at(NOW - 15), at(NOW - 5))
+
+
 def test_what_the_overlap_shows_again_changes_nothing(world: World) -> None:
     source = world.memory({"deals": [deal(number, NOW - 1) for number in range(5)]})
     world.pull(source)
