@@ -259,14 +259,14 @@ def test_an_id_that_two_sources_have_is_guessed_for_nobody(tmp_path: Any) -> Non
 # --- where it comes from ---------------------------------------------------------------------------------------------
 
 
-def test_a_target_of_the_file_wins_over_one_a_source_tells(store_url: str) -> None:
+def test_a_target_of_the_file_wins_over_one_a_source_tells(database_url: str) -> None:
     """Of A in January both tell one; the source names its own owner by its id. A retracted one is none."""
     row = {"kpi": "won_value", "period": "2025-01", "target": "500", "currency": "USD"}
     rows = [
         {**row, "id": "1", "subject": "A"}, {**row, "id": "2", "subject": "B"}, {**row, "id": "3", "subject": "crm:C"},
         {**row, "id": "4", "subject": "D", "gone": "deleted"}, {**row, "id": "5", "subject": "E", "currency": "EUR"},
     ]
-    ask = build_in(store_url)("won_value,crm:A,2025-01,2000\n", rows)
+    ask = build_in(database_url)("won_value,crm:A,2025-01,2000\n", rows)
     found = told(ask("won_value", per="owner", periods=["2025-01"]))
     assert {key: target for key, (_, target, _) in found.items()} == {
         "crm:A": "2000.00", "crm:B": "500.00", "crm:C": "500.00", "crm:D": None, "crm:E": None,

@@ -33,10 +33,10 @@ KPIS = tuple(KpiDefinition(metric, metric, per="owner") for metric in CATALOGUE)
 
 
 @pytest.fixture
-def store(store_url: str, clock: FakeClock) -> Iterator[Store]:
+def store(database_url: str, clock: FakeClock) -> Iterator[Store]:
     """The edge cases on either kind of store."""
-    edge_cases(store_url)
-    opened = Store(store_url, clock)
+    edge_cases(database_url)
+    opened = Store(database_url, clock)
     yield opened
     opened.close()
 

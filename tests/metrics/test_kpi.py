@@ -89,13 +89,13 @@ def test_periods_are_asked_by_name_and_answered_by_kpis_of_that_length(edge_url:
     ]
 
 
-def test_both_stores_give_the_same_values(edge_url: str, store_url: str) -> None:
+def test_both_stores_give_the_same_values(edge_url: str, database_url: str) -> None:
     definitions = [
         KpiDefinition(name, name, per="owner", by="source" if "source" in metric.dimensions else ())
         for name, metric in CATALOGUE.items()
     ]
     answers = []
-    for url in (edge_url, edge_cases(store_url).url):
+    for url in (edge_url, edge_cases(database_url).url):
         with open_snapshot(url) as snapshot:
             answers.append(kpi.compute(definitions, snapshot, HANOI, "USD"))
     assert answers[0] == answers[1]

@@ -30,19 +30,19 @@ List = Callable[..., list[str]]
 
 
 @pytest.fixture
-def build(store_url: str) -> Build:
+def build(database_url: str) -> Build:
     """`test_rules.build` on either kind of store."""
-    return building(store_url)
+    return building(database_url)
 
 
 @pytest.fixture
-def listed(store_url: str) -> List:
+def listed(database_url: str) -> List:
     """listed(metric, period="all", zone="UTC", **of the definition) -> the ids behind the company's value."""
 
     def ids(metric: str, period: str = "all", zone: str = "UTC", **given: Any) -> list[str]:
         calendar = Calendar(ZoneInfo(zone))
         definition = KpiDefinition(metric, metric, every=calendar.parse(period).every, **given)
-        with open_snapshot(store_url) as snapshot, kpi.Reading(snapshot, calendar, "USD") as reading:
+        with open_snapshot(database_url) as snapshot, kpi.Reading(snapshot, calendar, "USD") as reading:
             return [member.id for member in reading.members(definition, COMPANY, period)]
 
     return ids
@@ -58,9 +58,9 @@ def all_time(ask: Ask, metric: str, **given: Any) -> str | None:
 
 
 @pytest.fixture
-def edge(store_url: str) -> Ask:
+def edge(database_url: str) -> Ask:
     """`conftest.edge` on either kind of store."""
-    return asking(edge_cases(store_url).url, "Asia/Ho_Chi_Minh", "USD")
+    return asking(edge_cases(database_url).url, "Asia/Ho_Chi_Minh", "USD")
 
 
 EXAMPLES = [  # E: of metrics.md, with month, owner and, in USD, what they are worth

@@ -133,14 +133,14 @@ def test_a_store_of_which_all_was_removed_has_its_months(build: Build) -> None:
 
 
 @pytest.fixture
-def shown(store_url: str) -> Callable[..., list[tuple[str, list[str], int | None]]]:
+def shown(database_url: str) -> Callable[..., list[tuple[str, list[str], int | None]]]:
     """shown(metric, **of the definition) -> each member over all time: id, what its rows are, its own amount."""
 
     def rows(metric: str, **given: Any) -> list[tuple[str, list[str], int | None]]:
-        engine = create_engine(store_url)
+        engine = create_engine(database_url)
         calendar, definition = Calendar(), KpiDefinition(metric, metric, every="all", **given)
         with (
-            open_snapshot(store_url) as snapshot, kpi.Reading(snapshot, calendar, "USD") as reading,
+            open_snapshot(database_url) as snapshot, kpi.Reading(snapshot, calendar, "USD") as reading,
             engine.connect() as connection,
         ):
             members = reading.members(definition, COMPANY, "all")
