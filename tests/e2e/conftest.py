@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,16 +9,14 @@ import pytest
 
 from connector.twins.hubspot import HubSpotTwin
 from connector.twins.seeded import seeded_hubspot
-from tests.e2e.project import Project, make
+from tests.e2e.project import Project, forget, make
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
     """An installation in an empty folder; the adapters it brings are forgotten with it, as with its process."""
     yield make(tmp_path)
-    for name, module in list(sys.modules.items()):
-        if (getattr(module, "__file__", None) or "").startswith(f"{tmp_path}/"):
-            del sys.modules[name]
+    forget(tmp_path)
 
 
 @pytest.fixture

@@ -75,6 +75,13 @@ FILES = {
 }
 
 
+def forget(folder: Path) -> None:
+    """Forget the adapters that were imported from a folder, as they would be with a process of their own."""
+    for name, module in list(sys.modules.items()):
+        if (getattr(module, "__file__", None) or "").startswith(f"{folder}/"):
+            del sys.modules[name]
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """What one call of `connector` did."""
@@ -106,6 +113,7 @@ class Project:
         finally:
             os.environ.clear()
             os.environ.update(before)
+            forget(self.folder)
         assert "Traceback" not in out.getvalue() + err.getvalue()
         return Result(code, out.getvalue(), err.getvalue())
 
