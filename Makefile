@@ -21,7 +21,7 @@ imports: $(READY)
 	$(BIN)/lint-imports
 
 unit: $(READY)
-	$(BIN)/pytest -m "not long" -q -n 3 --dist loadfile
+	$(BIN)/pytest -m "not long" -q -n 3 --dist loadfile --no-loadscope-reorder
 
 test-long: $(READY)  ## the long proofs: up to an hour on two cores
 	$(BIN)/pytest -m long -q -n 3 --dist load

@@ -24,6 +24,14 @@ if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).
     os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)  # nothing here outlives the tests: no write waits for a disk
 
 
+LONGEST = ("properties", "convergence", "product")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The folders whose tests take longest first, so that no worker is left alone with them at the end."""
+    items.sort(key=lambda item: next((n for n, name in enumerate(LONGEST) if name in item.path.parts), len(LONGEST)))
+
+
 @pytest.fixture
 def clock() -> FakeClock:
     """A clock that stands at 2026-03-02 08:00 UTC until a test moves it."""
