@@ -460,14 +460,13 @@ class Ledger:
         for timeline in CHANGES:
             if timeline not in filled:
                 continue
-            known = self._timeline(row["id"], timeline)
-            if timeline == "currency" and not known and before.get("amount") is None:
-                continue  # without an amount a row has no currency, whatever the deal's is
-            if timeline == "currency" and row.get("amount") is None:
+            known, new = self._timeline(row["id"], timeline), _text(row.get(timeline))
+            if timeline == "currency" and not known and not before.get("currency"):
+                continue  # where none was told before, it is the first, not another
+            if timeline == "currency" and not new:
                 if not known:  # it is not forgotten with the amount
                     self._sight(record, row, timeline, (_text(before.get(timeline)),), before=before)
                 continue
-            new = _text(row.get(timeline))
             held = _latest(known).value[0] if known else _text(before.get(timeline))
             if held == new:
                 continue

@@ -186,10 +186,7 @@ class Mapping:
             return
         values, told = entry.read(scope), entry.row
         fields = {column: values[place] for column, place in told.columns}
-        if fields.get("amount") is None:
-            if "amount" in fields:
-                fields["currency"] = None
-        elif fields.get("currency") is None:
+        if fields.get("amount") is not None and fields.get("currency") is None:
             raise MappingError(name, "amount.currency", "currency", "an amount without currency")
         if name == "deal":
             pipelines.settle(self.pipelines, fields)

@@ -200,7 +200,23 @@ def test_a_deal_that_gets_its_first_amount_has_not_changed_its_currency() -> Non
     book.take("deals", deal(1, 20, created=t(3), amount="5", currency="EUR"), read_at=21)
     assert book.told(timeline="amount") == [("", "initial", 3), ("50000", "observed", 20)]
     assert book.told(timeline="currency") == []
+
+
+def test_a_deal_that_loses_its_amount_keeps_its_currency() -> None:
+    """So what it was worth before is still money when only its amounts have a history."""
+    book = Book()
+    book.take("deals", deal(1, 10, created=t(3), amount="5", currency="EUR"), read_at=11)
+    book.take("deals", deal(1, 20, created=t(3), currency="EUR"), read_at=21)
+    assert (book.row("deal", "1")["amount"], book.row("deal", "1")["currency"]) == (None, "EUR")
     book.take("deals", deal(1, 30, created=t(3), currency="USD"), read_at=31)
+    assert book.told(timeline="currency") == [("EUR", "initial", 3), ("USD", "observed", 30)]
+
+
+def test_a_currency_that_is_told_only_with_an_amount_is_not_forgotten_without_one() -> None:
+    book = Book()
+    book.take("deals", deal(1, 10, created=t(3)), read_at=11)
+    book.take("deals", deal(1, 20, created=t(3), amount="5", currency="EUR"), read_at=21)
+    book.take("deals", deal(1, 30, created=t(3)), read_at=31)
     book.take("deals", deal(1, 40, created=t(3), amount="5", currency="USD"), read_at=41)
     assert book.told(timeline="currency") == [("EUR", "initial", 3), ("USD", "observed", 40)]
 

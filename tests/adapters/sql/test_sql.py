@@ -27,8 +27,8 @@ def make(url: str, clock: FakeClock, table: str = "kpi_value", folder: str = "."
 
 
 @pytest.fixture
-def bi(store_url: str, clock: FakeClock) -> Iterator[Sql]:
-    made = make(store_url, clock)
+def bi(database_url: str, clock: FakeClock) -> Iterator[Sql]:
+    made = make(database_url, clock)
     yield made
     made.close()
 
@@ -46,40 +46,40 @@ def rows(url: str, query: str) -> list[tuple[Any, ...]]:
     return kept
 
 
-def test_the_table_is_made_with_the_columns_of_a_kpi_object(bi: Sql, store_url: str) -> None:
+def test_the_table_is_made_with_the_columns_of_a_kpi_object(bi: Sql, database_url: str) -> None:
     outcomes(bi, kpi_value(dimensions={"stage": "demo"}))
-    names = [column["name"] for column in inspect(create_engine(store_url)).get_columns("kpi_value")]
+    names = [column["name"] for column in inspect(create_engine(database_url)).get_columns("kpi_value")]
     assert names[:9] == [
         "kpi", "metric", "subject_kind", "subject_key", "subject_name", "dimensions", "period", "period_start",
         "period_end",
     ]
-    assert rows(store_url, "SELECT dimensions, subject_key, options FROM kpi_value") == [
+    assert rows(database_url, "SELECT dimensions, subject_key, options FROM kpi_value") == [
         ('{"stage":"demo"}', "NV001", "{}")
     ]
 
 
-def test_the_same_value_twice_stands_there_once_and_a_new_one_replaces_it(bi: Sql, store_url: str) -> None:
+def test_the_same_value_twice_stands_there_once_and_a_new_one_replaces_it(bi: Sql, database_url: str) -> None:
     outcomes(bi, kpi_value(value="1.00"))
     outcomes(bi, kpi_value(value="1.00"))
     outcomes(bi, kpi_value(value="2.50"), kpi_value(value="1.00", dimensions={"stage": "x"}))
-    found = rows(store_url, "SELECT dimensions, CAST(value AS TEXT) FROM kpi_value ORDER BY 1")
+    found = rows(database_url, "SELECT dimensions, CAST(value AS TEXT) FROM kpi_value ORDER BY 1")
     assert found == [('{"stage":"x"}', "1.00"), ("{}", "2.50")]
 
 
-def test_numbers_stay_exact_to_the_last_digit(bi: Sql, store_url: str) -> None:
+def test_numbers_stay_exact_to_the_last_digit(bi: Sql, database_url: str) -> None:
     outcomes(bi, kpi_value(value="98765432109876543.2100"))
-    assert rows(store_url, "SELECT CAST(value AS TEXT) FROM kpi_value") == [("98765432109876543.2100",)]
+    assert rows(database_url, "SELECT CAST(value AS TEXT) FROM kpi_value") == [("98765432109876543.2100",)]
 
 
-def test_one_key_twice_in_a_batch_keeps_the_last(bi: Sql, store_url: str) -> None:
+def test_one_key_twice_in_a_batch_keeps_the_last(bi: Sql, database_url: str) -> None:
     assert outcomes(bi, kpi_value(value="1.00"), kpi_value(value="2.00")) == ["confirmed", "confirmed"]
-    assert rows(store_url, "SELECT CAST(value AS TEXT) FROM kpi_value") == [("2.00",)]
+    assert rows(database_url, "SELECT CAST(value AS TEXT) FROM kpi_value") == [("2.00",)]
 
 
-def test_a_part_of_the_key_is_never_null(bi: Sql, store_url: str) -> None:
+def test_a_part_of_the_key_is_never_null(bi: Sql, database_url: str) -> None:
     outcomes(bi, kpi_value(subject="company:"))
     outcomes(bi, kpi_value(subject="company:"))
-    assert rows(store_url, "SELECT subject_kind, subject_key FROM kpi_value") == [("company", "")]
+    assert rows(database_url, "SELECT subject_kind, subject_key FROM kpi_value") == [("company", "")]
 
 
 def test_reading_back_tells_whether_exactly_this_value_is_there(bi: Sql) -> None:
@@ -107,18 +107,18 @@ def test_one_row_the_database_refuses_does_not_hold_up_the_others(
 
 
 def test_a_table_that_is_there_keeps_its_types_and_its_other_columns(
-    bi: Sql, store_url: str, clock: FakeClock
+    bi: Sql, database_url: str, clock: FakeClock
 ) -> None:
-    rows(store_url, "CREATE TABLE kpi_value (kpi text, subject_kind text, subject_key text, dimensions text, "
+    rows(database_url, "CREATE TABLE kpi_value (kpi text, subject_kind text, subject_key text, dimensions text, "
                     "period text, value numeric(20,4), note text DEFAULT 'mine', "
                     "UNIQUE (kpi, subject_kind, subject_key, dimensions, period))")
     assert outcomes(bi, kpi_value(value="5.00")) == ["confirmed"]
     assert bi.find(delivery(kpi_value(value="5.00"))).outcome == "confirmed"  # type: ignore[union-attr]
-    assert rows(store_url, "SELECT note FROM kpi_value") == [("mine",)]
+    assert rows(database_url, "SELECT note FROM kpi_value") == [("mine",)]
 
 
-def test_a_table_without_the_key_columns_is_named_with_what_is_missing(bi: Sql, store_url: str) -> None:
-    rows(store_url, "CREATE TABLE kpi_value (kpi text, period text)")
+def test_a_table_without_the_key_columns_is_named_with_what_is_missing(bi: Sql, database_url: str) -> None:
+    rows(database_url, "CREATE TABLE kpi_value (kpi text, period text)")
     with pytest.raises(Permanent, match="no column subject_kind, subject_key, dimensions"):
         outcomes(bi, kpi_value())
 
