@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow
 
-# Bytes DuckDB may hold: at first, and if that is more, of each row read. What families read is kept in several forms;
-# with less than that DuckDB writes its tables out and reads them again for every question, which doubles the time.
-_MEMORY, _MEMORY_OF_ROW, _MEMORY_OF_MORE = 192_000_000, 96, 192
+# Bytes DuckDB may hold: at first, and of each row read. What families read is kept in several forms; with less than
+# that DuckDB writes its tables out and reads them again for every question, which doubles the time. What it may hold at
+# first remains on top: while a table is read, its rows are not counted yet.
+_MEMORY, _MEMORY_OF_ROW, _MEMORY_OF_MORE = 384_000_000, 96, 192
 _RAW_NAME = re.compile(r"\braw_\w+")
 _NEVER, _FOREVER = -(2**63) + 1, 2**63 - 1
 _EPOCH = date(1970, 1, 1)
@@ -51,7 +52,7 @@ _RAW = {  # what is read of each ledger table, by the name it has in SQL
     "raw_deal": Raw(
         "deal",
         ("source", "id", "created_at", "amount", "currency", "owner", "lead", "probability", "lost_reason", "type",
-         "source_name"),
+         "source_name", "account", "next_step_at", "expected_close_on", "forecast_category"),
         COUNTS,
     ),
     "raw_transition": Raw(
@@ -433,7 +434,7 @@ class Engine:
                 self._needed += self._of_row * sum(count for (count,) in self._duck.execute(statement).fetchall())
             finally:
                 self._duck.unregister(raw)
-        self._grant(self._needed)
+        self._grant(_MEMORY + self._needed)
 
     def _table(self, name: str, columns: Mapping[str, str], rows: Sequence[Sequence[object]]) -> None:
         declared = ", ".join(f"{column} {kind}" for column, kind in columns.items())

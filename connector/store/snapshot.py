@@ -212,7 +212,8 @@ def _connect(address: URL) -> Any:
 def _selected(table: Table, columns: Sequence[str]) -> Iterator[str]:
     for name in columns:
         quoted = '"' + name + '"'  # `user` is a reserved word
-        yield f"coalesce({quoted}, '') AS {quoted}" if isinstance(table.c[name].type, Text) else quoted
+        may_lack = isinstance(table.c[name].type, Text) and table.c[name].nullable
+        yield f"coalesce({quoted}, '') AS {quoted}" if may_lack else quoted
 
 
 def _schema(table: Table, columns: Sequence[str]) -> pyarrow.Schema:

@@ -6,14 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from connector.exact import decimal_text, money_text
-from connector.metrics.metric import COUNTS, CREDIT, THERE, Metric, Raw, Term
+from connector.metrics.metric import CREDIT, THERE, Metric, Raw, Term
 from connector.metrics.value import PLACES, Numbers
 
 if TYPE_CHECKING:
     from connector.metrics.composed import Composition
 
 RAW = {
-    "raw_deal_account": Raw("deal", ("source", "id", "account"), f"coalesce(account, '') <> '' AND {COUNTS}"),
     "raw_account": Raw("account", ("source", "id", "owner"), THERE),
 }
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from connector.exact import decimal_text, money_text
-from connector.metrics.metric import BY_CLOSE, COUNTS, CREDITS, STATISTICS, STOCK, Metric, Raw, Term, Window
+from connector.metrics.metric import BY_CLOSE, CREDITS, STATISTICS, STOCK, Metric, Raw, Term, Window
 from connector.metrics.question import DAY
 from connector.metrics.value import PLACES, Numbers
 from connector.model import MONEY_SCALE, RATIO_SCALE
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from connector.metrics.composed import Composition
 
 RAW = {
-    "raw_outlook": Raw("deal", ("source", "id", "expected_close_on", "forecast_category"), COUNTS),
     "raw_outlook_change": Raw(
         "deal_change", ("source", "deal", "field", "occurred_at", "sequence", "new"),
         "field IN ('expected_close_on', 'forecast_category') AND occurred_at <= {as_of}",

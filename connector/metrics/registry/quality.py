@@ -13,7 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from connector.exact import decimal_text
-from connector.metrics.metric import COUNTS, CREDIT, STOCK, THERE, Metric, Raw, Term
+from connector.metrics.metric import CREDIT, STOCK, THERE, Metric, Raw, Term
 from connector.metrics.value import PLACES, Numbers, count_text, wilson
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ _OF_REMOVED = (  # more than these are no harm
 )
 
 RAW = {
-    "raw_deal_tie": Raw("deal", ("source", "id", "account", "next_step_at"), COUNTS),
     "raw_deal_order": Raw(
         "sales_order", ("deal",),
         f"{THERE} AND coalesce(deal, '') <> '' AND coalesce(state, '') NOT IN ('draft', 'cancelled')"

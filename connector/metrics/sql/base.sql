@@ -39,10 +39,11 @@ FROM (
 );
 
 -- Deals that count: deleted, merged and retracted ones are out of all periods (R8), and are not read. `began_at` is the
--- creation, and further down the first move where that is not known.
+-- creation, and further down the first move where that is not known. All that any family asks of every deal is read here.
 CREATE TABLE deal AS
 SELECT row_number() OVER ()::INTEGER AS deal_no, source, id, created_at AS began_at, amount, currency, owner, lead,
-       probability, lost_reason, type, source_name
+       probability, lost_reason, type, source_name, account, next_step_at,
+       try_cast(expected_close_on AS DATE) AS expected_close_on, forecast_category
 FROM raw_deal;
 
 -- What is told of stages: by the mapping here, by old transitions further down.

@@ -4,11 +4,8 @@
 -- one that is only named by them counts too. Needs the family orders.
 
 CREATE TABLE won_deal AS
-SELECT deal_no, source, id, amount AS own_amount, currency FROM deal
+SELECT deal_no, account, amount AS own_amount, currency FROM deal
 SEMI JOIN (SELECT deal_no FROM closing WHERE outcome = 'won') AS won USING (deal_no);
-
-CREATE TABLE won_deal_account AS
-SELECT deal_no, account FROM raw_deal_account JOIN won_deal USING (source, id);
 
 CREATE TABLE account_told AS
 SELECT source || ':' || id AS name, owner FROM raw_account;
@@ -22,7 +19,7 @@ SELECT row_number() OVER ()::INTEGER AS account_no, split_part(name, ':', 1) AS 
        substr(name, length(split_part(name, ':', 1)) + 2) AS id, name, coalesce(holder.owner_no, 0) AS owner_no
 FROM (
     SELECT name FROM account_told
-    UNION SELECT account FROM won_deal_account
+    UNION SELECT account FROM won_deal WHERE account <> ''
     UNION SELECT account FROM sales_order WHERE account <> ''
     UNION SELECT account FROM invoice WHERE account <> ''
 )
@@ -41,7 +38,6 @@ FROM (
            own_amount, currency, closing.amount, left_out
     FROM closing
     JOIN won_deal ON won_deal.deal_no = closing.deal_no
-    LEFT JOIN won_deal_account ON won_deal_account.deal_no = closing.deal_no
     UNION ALL
     SELECT 'ordered', sales_order_no, account, ordered_at, FALSE, own_amount, currency, amount, left_out
     FROM sales_order WHERE counts AND ordered_at IS NOT NULL
@@ -50,8 +46,6 @@ FROM (
     FROM invoice WHERE invoiced_at IS NOT NULL
 ) AS bought
 LEFT JOIN (SELECT account_no, name FROM account) AS account USING (name);
-
-DROP TABLE won_deal_account;
 
 DROP TABLE won_deal;
 

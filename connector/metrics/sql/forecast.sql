@@ -1,8 +1,5 @@
 -- When open deals are expected to close, and in which forecast category, by what was known at each instant.
 
-CREATE TABLE outlook AS
-SELECT deal_no, expected_close_on, forecast_category FROM raw_outlook JOIN deal USING (source, id);
-
 CREATE TABLE outlook_change AS
 SELECT deal_no, field = 'expected_close_on' AS is_date, occurred_at, sequence, new
 FROM raw_outlook_change AS change JOIN deal ON deal.source = change.source AND deal.id = change.deal;
@@ -25,10 +22,10 @@ CREATE TABLE expectation AS
 SELECT deal_no, day_number(told) AS day, since, until
 FROM outlook_once WHERE is_date AND day_number(told) IS NOT NULL
 UNION ALL
-SELECT outlook.deal_no, day_number(expected_close_on), coalesce(told.since, -9223372036854775807), 9223372036854775807
-FROM outlook
+SELECT deal.deal_no, day_number(expected_close_on), coalesce(told.since, -9223372036854775807), 9223372036854775807
+FROM deal
 LEFT JOIN (SELECT deal_no, max(until) AS since FROM outlook_once WHERE is_date GROUP BY deal_no) AS told
-    ON told.deal_no = outlook.deal_no
+    ON told.deal_no = deal.deal_no
 WHERE day_number(expected_close_on) IS NOT NULL;
 
 -- The words of vendors for the categories; a deal without one is in the pipeline, none falls out.
@@ -64,12 +61,11 @@ SELECT deal_no, stage_no, counted_at, looked_at, side, category, in_base(amount,
        CASE WHEN amount IS NULL THEN 'amount' WHEN rate.top IS NULL THEN 'rate' ELSE '' END AS left_out
 FROM (
     SELECT expected_then.*,
-           category_of(CASE WHEN put.deal_no IS NULL THEN outlook.forecast_category ELSE put.told END) AS category,
+           category_of(CASE WHEN put.deal_no IS NULL THEN deal.forecast_category ELSE put.told END) AS category,
            CASE WHEN worth.deal_no IS NULL THEN deal.amount ELSE worth.told::BIGINT END AS amount,
            CASE WHEN money.told IS NULL THEN deal.currency ELSE money.told END AS currency
     FROM expected_then
     JOIN deal ON deal.deal_no = expected_then.deal_no
-    JOIN outlook ON outlook.deal_no = expected_then.deal_no
     LEFT JOIN (FROM outlook_once WHERE NOT is_date) AS put ON put.deal_no = expected_then.deal_no
         AND put.since <= looked_at AND looked_at < put.until
     LEFT JOIN (FROM once WHERE field = 'amount') AS worth ON worth.deal_no = expected_then.deal_no

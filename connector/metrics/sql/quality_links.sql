@@ -1,10 +1,5 @@
 -- Data quality: what a deal should be tied to and is not, and deals that are there twice. One view per metric.
 
--- Customer and next step, as the deal itself tells them.
-CREATE TABLE deal_tie AS
-SELECT deal_no, account, next_step_at FROM raw_deal_tie JOIN (SELECT deal_no, source, id FROM deal) AS deal
-    USING (source, id);
-
 CREATE TABLE deal_with_order AS
 SELECT DISTINCT deal_no
 FROM raw_deal_order AS told
@@ -17,7 +12,7 @@ FROM raw_deal_step AS told
 JOIN (SELECT deal_no, source || ':' || id AS deal FROM deal) AS deal ON deal.deal = told.deal
 GROUP BY deal_no;
 
-INSERT INTO last_step SELECT deal_no, next_step_at FROM deal_tie WHERE next_step_at IS NOT NULL;
+INSERT INTO last_step SELECT deal_no, next_step_at FROM deal WHERE next_step_at IS NOT NULL;
 
 -- Sources that tell of customers, of orders, of steps: elsewhere their absence says nothing.
 CREATE TABLE telling AS
@@ -25,8 +20,7 @@ SELECT source,
        bool_or(account <> '') AS has_customers,
        bool_or(deal_with_order.deal_no IS NOT NULL) AS has_orders,
        bool_or(stepped.deal_no IS NOT NULL) AS has_steps
-FROM (SELECT deal_no, source FROM deal) AS deal
-JOIN (SELECT deal_no, account FROM deal_tie) AS tie ON tie.deal_no = deal.deal_no
+FROM (SELECT deal_no, source, account FROM deal) AS deal
 LEFT JOIN deal_with_order ON deal_with_order.deal_no = deal.deal_no
 LEFT JOIN (SELECT DISTINCT deal_no FROM last_step) AS stepped ON stepped.deal_no = deal.deal_no
 GROUP BY source;
@@ -36,8 +30,7 @@ GROUP BY source;
 CREATE VIEW member_quality_order_missing AS
 SELECT closing.deal_no AS record, stage_no, closed_at AS event_at, actor_no, TRUE AS is_numerator, amount, left_out
 FROM closing
-JOIN (SELECT deal_no, source FROM deal) AS deal ON deal.deal_no = closing.deal_no
-JOIN (SELECT deal_no, account FROM deal_tie) AS tie ON tie.deal_no = closing.deal_no
+JOIN (SELECT deal_no, source, account FROM deal) AS deal ON deal.deal_no = closing.deal_no
 JOIN telling ON telling.source = deal.source
 LEFT JOIN deal_with_order ON deal_with_order.deal_no = closing.deal_no
 WHERE outcome = 'won'
@@ -62,11 +55,9 @@ SELECT copy.deal_no AS record, held.stage_no, began_at AS event_at, TRUE AS is_n
        in_base(copy.amount, rate.top, rate.bottom) AS amount,
        CASE WHEN rate.top IS NULL THEN 'rate' ELSE '' END AS left_out
 FROM (
-    SELECT deal.deal_no, began_at, amount, currency,
+    SELECT deal_no, began_at, amount, currency,
            began_at - lag(began_at) OVER (PARTITION BY account, currency, amount ORDER BY began_at, source, id) AS later
-    FROM (SELECT deal_no, source, id, began_at, amount, currency FROM deal WHERE amount IS NOT NULL) AS deal
-    JOIN (SELECT deal_no, account FROM deal_tie WHERE account <> '') AS tie ON tie.deal_no = deal.deal_no
-    WHERE began_at <= getvariable('as_of')
+    FROM deal WHERE amount IS NOT NULL AND account <> '' AND began_at <= getvariable('as_of')
 ) AS copy
 LEFT JOIN (SELECT deal_no, stage_no FROM held) AS held ON held.deal_no = copy.deal_no
 ASOF LEFT JOIN rate ON rate.currency = copy.currency AND copy.began_at >= rate.since
