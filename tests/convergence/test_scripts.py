@@ -24,17 +24,18 @@ Scripts whose head says `side_by_side True` run threads, which may take another 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 
 from connector import journal
 from connector.twins import faults
-from tests.convergence.changes import CHANGES
+from tests.convergence.changes import CHANGES, LATE
 from tests.convergence.conftest import NewStore
 from tests.convergence.life import Life
 from tests.convergence.mortal import POINTS, SELDOM
 from tests.convergence.product import SOURCE
-from tests.convergence.script import KINDS, MODES, Border, Call, Change, Decide, Hidden, Run, Script, Torn, script
+from tests.convergence.script import KINDS, MODES, Border, Call, Change, Decide, Hidden, Run, Script, Torn, Wait, script
 from tests.properties.world import dump
 
 SHORT = [("sqlite", seed) for seed in range(50)] + [("postgresql", seed) for seed in range(50, 60)]
@@ -119,6 +120,21 @@ def _kinds(told: Script) -> list[str]:
                 found += [f"{death.when} {death.point}"]
                 found.append("by SIGKILL" if death.killed else "at once" if death.found else "found late")
     return found
+
+
+@pytest.mark.parametrize("steps", [(Wait(240), Wait(670)), (Torn(433),)], ids=["waits", "torn"])
+def test_what_is_late_is_searchable_in_time_though_nobody_looks(
+    new_store: NewStore, steps: Sequence[Wait | Torn]
+) -> None:
+    """700 seconds after it was made: 300 until it is seen, and 400 that search is behind. Later than the overlap it
+    would be more than windows promise to show, and `compare.lost` would blame the product (seed 787)."""
+    life = Life(Script(0, (), lag=400), new_store("sqlite"))
+    portal = life.account.portal
+    with life.open():
+        made = portal.hold(portal.create, "contacts", {"lifecyclestage": "lead"}, seconds=max(LATE))
+        for step in steps:
+            life.take(step)
+    assert made in {str(item.id) for item in portal.searchable("contacts")}
 
 
 def test_a_run_opens_no_transaction_that_a_script_cannot_die_at(new_store: NewStore) -> None:

@@ -103,7 +103,7 @@ def _deal(one: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": held.get("dealname"), "pipeline": held.get("pipeline"), "stage": held.get("dealstage"),
         "created_at": micros(created(one)), "amount": int(Decimal(amount) * 10_000) if amount else None,
-        "currency": held.get("deal_currency_code") if amount else None, "owner": _ref(held.get("hubspot_owner_id")),
+        "currency": held.get("deal_currency_code"), "owner": _ref(held.get("hubspot_owner_id")),
         "account": _first(one, "companies"), "lead": _first(one, "contacts"),
         "expected_close_on": instant(closes).astimezone(ZONE).date().isoformat() if closes else None,
         "probability": _millionths(held.get("hs_deal_stage_probability")),
