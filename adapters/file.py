@@ -1,112 +1,254 @@
-"""Files: KPI values as CSV (RFC 4180, UTF-8), one row each, in a file for each period or whatever the path says.
+"""Files: KPI values as CSV, Excel or Parquet, one row each, in a file for each period or whatever the path says.
 
 A file always holds the whole current set of its values: what is owed is merged into the rows that are there, by
-natural key, sorted, written aside, synced and renamed into place. So a reader sees the old file or the new one, the
+natural key, sorted, and put in place as a whole (`_file_places`). So a reader sees the old file or the new one, the
 same values give the same bytes, and whatever a crash interrupts the next run completes.
+
+A run may replace several files. The manifest, written last, names each with its rows, its sums of money by currency and
+its SHA-256: who takes only files that agree with it never takes half a set. A value counts as delivered once the
+manifest holds its file.
 """
 
 from __future__ import annotations
 
-import csv
-import os
+import hashlib
+import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from decimal import Decimal
+from importlib.util import find_spec
+from pathlib import PurePosixPath
+from typing import Any, TypeVar
 
 from pydantic import Field, field_validator
 
-from connector.errors import Permanent, Transient
-from connector.outgoing import FLAT, NATURAL_KEY, flat
-from connector.ports import AdapterSettings, Check, Delivery, Destination, Receipt
+from adapters._file_formats import FORMATS, Format, Json, Row, said
+from adapters._file_places import Folder, Objects, Place
+from connector.errors import Permanent
+from connector.outgoing import NATURAL_KEY, flat
+from connector.ports import AdapterSettings, Check, Context, Delivery, Destination, Receipt
 
 _HOLE = re.compile(r"\{([^{}]*)\}")
 _HOLES = ("period", "kpi", "metric", "subject_kind", "subject_key")
-_REAL_NUMBER = re.compile(r"-?\d+(\.\d+)?")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_PACKAGES = {"s3": "s3fs"}
 
-Row = Mapping[str, str]
 Key = tuple[str, ...]
+Made = TypeVar("Made")
 
 
 class FileSettings(AdapterSettings):
     """Where the files go."""
 
     path: str = Field(
-        description="Path from the config's folder, ending in .csv; {period}, {kpi}, {metric}, {subject_kind} and "
-        "{subject_key} are filled in.",
+        description="Path from the config's folder, or s3://bucket/…, ending in .csv, .xlsx or .parquet; {period}, "
+        "{kpi}, {metric}, {subject_kind} and {subject_key} are filled in.",
         examples=["out/kpi-{period}.csv"],
+    )
+    manifest: bool = Field(
+        True, description="Write NAME.manifest.json last: each file's rows, sums by currency and SHA-256."
+    )
+    storage: dict[str, Any] = Field(
+        default_factory=dict, repr=False,
+        description="Of s3:// and its likes: fsspec's options, such as key, secret, endpoint_url.",
     )
 
     @field_validator("path")
     @classmethod
     def _fits(cls, path: str) -> str:
-        if not path.endswith(".csv"):
-            raise ValueError(f"found a path ending in {Path(path).suffix or 'nothing'}, expected .csv")
+        suffix = PurePosixPath(path).suffix
+        if suffix not in FORMATS:
+            raise ValueError(f"found a path ending in {suffix or 'nothing'}, expected {', '.join(FORMATS)}")
         for name in _HOLE.findall(path):
             if name not in _HOLES:
                 raise ValueError(f"there is no {{{name}}}, expected one of: {', '.join(_HOLES)}")
+        protocol, _, place = path.rpartition("://")
+        if protocol and "{" in place.partition("/")[0]:
+            raise ValueError("expected a bucket without {…}: s3://bucket/kpi-{period}.csv")
+        if protocol:
+            _known(protocol)
         return path
 
 
+def _known(protocol: str) -> None:
+    """Raises ValueError for a kind of address that nothing installed reaches."""
+    if find_spec("fsspec") is None:
+        raise ValueError(f"{protocol}:// needs the package fsspec: pip install 'pipeline-connector[s3]'")
+    from fsspec.registry import known_implementations
+
+    if protocol not in known_implementations:
+        raise ValueError(f"there is no {protocol}://, expected a path, s3:// or another that fsspec knows")
+    package = _PACKAGES.get(protocol)
+    if package and find_spec(package) is None:
+        raise ValueError(f"{protocol}:// needs the package {package}: pip install 'pipeline-connector[{protocol}]'")
+
+
 class File(Destination):
-    """Rewrites each file that has something owed."""
+    """Rewrites each file that has something owed, then the manifest."""
 
     Settings = FileSettings
     settings: FileSettings
     batch = 1_000_000  # a run's values at once, so that each file is replaced once
+    kind = "file"
     idempotent = True
+    withdraws = True
+
+    def __init__(self, name: str, settings: FileSettings, context: Context) -> None:
+        super().__init__(name, settings, context)
+        self._format: Format = FORMATS[PurePosixPath(settings.path).suffix]
+        self._is_remote = "://" in settings.path
+        self._folder = str(PurePosixPath(_HOLE.split(settings.path.replace("://", ":///"))[0] + "x").parent)
+        self._folder = self._folder.replace(":/", "://", 1) if self._is_remote else self._folder
+        self._manifest = f"{self._folder}/{name}.manifest.json"
+        self._place_: Place | None = None
+
+    @property
+    def _place(self) -> Place:
+        if self._place_ is None:
+            self._place_ = (
+                Objects(self.name, self.settings.path, self.settings.storage) if self._is_remote
+                else Folder(self.name, self.context.folder)
+            )
+        return self._place_
+
+    # --- writing -----------------------------------------------------------------------------------------------------
 
     def send(self, deliveries: Sequence[Delivery]) -> Iterator[Receipt]:
-        by_path: dict[Path, list[Delivery]] = {}
-        for delivery in deliveries:
-            by_path.setdefault(self._path(delivery), []).append(delivery)
-        for path, owed in by_path.items():
-            with self._ours(path):
-                rows = _read(path) | {_key(row): row for row in map(_row, owed)}
-                _replace(path, [rows[key] for key in sorted(rows)])
+        changed: dict[str, Mapping[str, Any]] = {}
+        receipts: list[Receipt] = []
+        for path, owed in self._by_path(deliveries).items():
+            rows, is_new = self._rows(path), False
             for delivery in owed:
-                yield Receipt(delivery.key, "confirmed", remote_id=str(path))
+                row = self._row(delivery)
+                if fault := self._format.fault(row):
+                    receipts.append(Receipt(delivery.key, "refused", message=fault))
+                    continue
+                rows[_key(row)], is_new = row, True
+                receipts.append(Receipt(delivery.key, "confirmed", remote_id=path))
+            if is_new:
+                changed[path] = self._write(path, rows)
+        self._note(changed)
+        yield from receipts
+
+    def withdraw(self, deliveries: Sequence[Delivery]) -> Iterator[Receipt]:
+        """Take these rows out of their files; a file of which nothing is left stays, with its head alone."""
+        changed: dict[str, Mapping[str, Any]] = {}
+        for path, gone in self._by_path(deliveries).items():
+            rows = self._rows(path)
+            taken = [rows.pop(_key(self._row(delivery)), None) for delivery in gone]
+            if any(row is not None for row in taken):
+                changed[path] = self._write(path, rows)
+        self._note(changed)
+        for delivery in deliveries:
+            yield Receipt(delivery.key, "confirmed", message="taken out")
+
+    def _write(self, path: str, rows: Mapping[Key, Row]) -> Mapping[str, Any]:
+        """Put the file in place; its entry in the manifest."""
+        ordered = [rows[key] for key in sorted(rows)]
+        try:
+            content = self._format.encode(ordered)
+        except ValueError as error:
+            raise Permanent(f"{self.name}: {path}: {error}", system=self.name) from None
+        self._place.replace(path, content)
+        return _entry(ordered, content)
+
+    def _note(self, changed: Mapping[str, Mapping[str, Any]]) -> None:
+        """Bring the manifest up to date, after its files."""
+        if not self.settings.manifest or not changed:
+            return
+        files = {**self._listed(), **{self._named(path): entry for path, entry in changed.items()}}
+        content = json.dumps(
+            {"destination": self.name, "files": files}, indent=1, sort_keys=True, ensure_ascii=False
+        )
+        self._place.replace(self._manifest, f"{content}\n".encode())
+
+    # --- reading -----------------------------------------------------------------------------------------------------
 
     def find(self, delivery: Delivery) -> Receipt | None:
-        path, row = self._path(delivery), _row(delivery)
-        with self._ours(path):
-            found = _read(path).get(_key(row))
-        return Receipt(delivery.key, "confirmed" if found == row else "retry", message="read back")
+        return next(self.find_all([delivery]))
+
+    def find_all(self, deliveries: Sequence[Delivery]) -> Iterator[Receipt | None]:
+        listed = self._listed() if self.settings.manifest else {}
+        found: dict[str, Receipt] = {}
+        for path, asked in self._by_path(deliveries).items():
+            content = self._place.read(path)
+            rows = self._decoded(path, content)
+            is_whole = not self.settings.manifest or (
+                content is not None and listed.get(self._named(path), {}).get("sha256") == _sha256(content)
+            )
+            found |= {delivery.key: self._compared(delivery, rows, is_whole) for delivery in asked}
+        for delivery in deliveries:
+            yield found[delivery.key]
+
+    def _compared(self, delivery: Delivery, rows: Mapping[Key, Row], is_whole: bool) -> Receipt:
+        wanted = self._row(delivery)
+        there = rows.get(_key(wanted))
+        if there is None:
+            return Receipt(delivery.key, "retry", message="not there")
+        if said(there) != said(wanted):
+            others = [name for name, cell in said(wanted).items() if said(there)[name] != cell]
+            told = ", ".join(f"{name} {there[name]}" for name in others)
+            return Receipt(delivery.key, "retry", message=f"there is {told}"[:200])
+        if not is_whole:
+            return Receipt(delivery.key, "retry", message="the manifest does not hold this file as it stands")
+        return Receipt(delivery.key, "confirmed", message="read back")
 
     def lacks(self, deliveries: Sequence[Delivery]) -> Collection[str]:
-        paths = [(delivery.key, self._path(delivery)) for delivery in deliveries]
-        gone = {path for path in {path for _, path in paths} if not path.exists()}
-        return {key for key, path in paths if path in gone}
+        by_path = self._by_path(deliveries)
+        if not by_path:
+            return ()
+        if self.settings.manifest and not self._place.exists(self._manifest):
+            return {delivery.key for delivery in deliveries}
+        gone = [path for path in by_path if not self._place.exists(path)]
+        return {delivery.key for path in gone for delivery in by_path[path]}
 
     def check(self) -> Iterator[Check]:
-        folder = Path(self.context.folder, _HOLE.split(self.settings.path)[0]).parent
-        while not folder.exists():
-            folder = folder.parent
-        yield Check(f"{folder} may be written", os.access(folder, os.W_OK), "" if os.access(folder, os.W_OK) else
-                    "give the user that runs the connector the right to write there")
+        trouble = self._place.trouble(self._folder)
+        yield Check(f"{self._folder} may be written", not trouble, trouble)
 
-    def _path(self, delivery: Delivery) -> Path:
-        row = flat(delivery.kpi)
-        filled = _HOLE.sub(lambda hole: _safe(row[hole[1]] or ""), self.settings.path)
-        return Path(self.context.folder, filled)
+    # --- the parts ---------------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def _ours(self, path: Path) -> Iterator[None]:
-        """A file that cannot be read or written becomes a RemoteError that names it."""
+    def _by_path(self, deliveries: Sequence[Delivery]) -> dict[str, list[Delivery]]:
+        by_path: dict[str, list[Delivery]] = {}
+        for delivery in deliveries:
+            row = flat(delivery.kpi)
+            path = _HOLE.sub(_filled(row), self.settings.path)
+            by_path.setdefault(path, []).append(delivery)
+        return by_path
+
+    def _row(self, delivery: Delivery) -> Row:
+        return self._format.row(flat(delivery.kpi))
+
+    def _rows(self, path: str) -> dict[Key, Row]:
+        """The rows that are there, by key; none where there is no file."""
+        return self._decoded(path, self._place.read(path))
+
+    def _decoded(self, path: str, content: bytes | None) -> dict[Key, Row]:
+        rows = [] if content is None else self._told(path, content, self._format.decode)
+        return {_key(row): row for row in rows}
+
+    def _listed(self) -> dict[str, Mapping[str, Any]]:
+        """The files in the manifest."""
+        content = self._place.read(self._manifest)
+        found = {} if content is None else self._told(self._manifest, content, Json.decode)["files"]
+        return dict(found)
+
+    def _told(self, path: str, content: bytes, decode: Callable[[bytes], Made]) -> Made:
         try:
-            yield
-        except OSError as error:
-            raise Transient(
-                f"{self.name}: {path}: {error.strerror}; check the folder, its rights and the space left",
-                system=self.name,
-            ) from None
-        except (ValueError, csv.Error):
+            return decode(content)
+        except ValueError:
             raise Permanent(
-                f"{self.name}: {path} is no file of ours (expected UTF-8 CSV with the columns "
+                f"{self.name}: {path} is no file of ours (expected {PurePosixPath(path).suffix} with the columns "
                 f"{', '.join(NATURAL_KEY)}); move it away or choose another path",
                 system=self.name,
             ) from None
+
+    def _named(self, path: str) -> str:
+        """A file's name in the manifest, from the manifest's folder."""
+        return path.removeprefix(f"{self._folder}/") if self._folder != "." else path
+
+
+def _filled(row: Mapping[str, str | None]) -> Callable[[re.Match[str]], str]:
+    return lambda hole: _safe(row[hole[1]] or "")
 
 
 def _safe(text: str) -> str:
@@ -114,45 +256,21 @@ def _safe(text: str) -> str:
     return re.sub(r'[\\/:*?"<>|\x00-\x1f]|^\.+', "_", text)
 
 
-def _row(delivery: Delivery) -> Row:
-    return {name: _harmless(value or "") for name, value in flat(delivery.kpi).items()}
-
-
-def _harmless(cell: str) -> str:
-    """A cell no spreadsheet takes for a formula; real numbers stay as they are."""
-    return f"'{cell}" if cell.startswith(_FORMULA) and not _REAL_NUMBER.fullmatch(cell) else cell
-
-
 def _key(row: Row) -> Key:
     return tuple(row[name] for name in NATURAL_KEY)
 
 
-def _read(path: Path) -> dict[Key, Row]:
-    """The rows that are there, by key; none where there is no file. Raises ValueError for a file that is not ours."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file, restval="", strict=True)
-            if not set(NATURAL_KEY) <= set(reader.fieldnames or ()):
-                raise ValueError("no key columns")
-            rows = [{name: row.get(name) or "" for name in FLAT} for row in reader]
-    except FileNotFoundError:
-        return {}
-    return {_key(row): row for row in rows}
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
-def _replace(path: Path, rows: Sequence[Row]) -> None:
-    """Write the file aside, make sure it is on the disk, and put it in place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.writing")
-    with aside.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, FLAT, lineterminator="\r\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+def _entry(rows: Sequence[Row], content: bytes) -> dict[str, Any]:
+    """What the manifest says of one file; `sums` are of the values that are money, by currency."""
+    sums: dict[str, Decimal] = {}
+    for row in rows:
+        if row["unit"] == "money" and row["value"]:
+            sums[row["currency"]] = sums.get(row["currency"], Decimal(0)) + Decimal(row["value"])
+    return {
+        "rows": len(rows), "bytes": len(content), "sha256": _sha256(content),
+        "sums": {currency: format(total, "f") for currency, total in sums.items()},
+    }

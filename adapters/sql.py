@@ -1,57 +1,51 @@
-"""SQL: KPI values as rows of a table of yours, on PostgreSQL or SQLite.
+"""SQL: KPI values as rows of tables of yours, on PostgreSQL, MariaDB, MySQL or SQLite.
 
 One row per natural key (kpi, subject_kind, subject_key, dimensions, period), written by upsert, so the same value again
-changes nothing. The table is made if it is not there; one that is there keeps its own types, and may have more columns
-(with defaults) and lack those of ours that are neither part of the key nor the value.
+changes nothing. With `star: true` the row stands in fact_kpi_value, beside dim_person, dim_kpi and dim_period, and two
+views join them (`_sql_tables`). Tables are made if they are not there; one that is there keeps its own types, and may
+have more columns (with defaults) and lack those of ours that are neither part of the key nor the value. Where all of
+them are there nothing is made, so no right to make tables is needed.
 
-Numbers are NUMERIC on PostgreSQL. On SQLite they are TEXT: its NUMERIC is a binary float or integer, which keeps
-neither 17 digits nor a trailing zero.
+Numbers are NUMERIC, DECIMAL(38,10) on MariaDB and MySQL. On SQLite they are TEXT: its NUMERIC is a binary float or
+integer, which keeps neither 17 digits nor a trailing zero. A value with more decimals than its column is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, SecretStr, field_validator
-from sqlalchemy import (
-    Column,
-    Date,
-    DateTime,
-    Engine,
-    Integer,
-    MetaData,
-    Numeric,
-    Table,
-    Text,
-    create_engine,
-    inspect,
-    select,
-    tuple_,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, DateTime, MetaData, Table, create_engine, delete, inspect, select, text, tuple_
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.types import Float, TypeEngine
 
+from adapters._sql_dialect import BACKENDS, Dialect, Misfit, reason
+from adapters._sql_tables import Cells, Target, flat_table, star, views
 from connector.errors import AuthError, Permanent, RemoteError, Transient, Unanswered
-from connector.outgoing import FLAT, NATURAL_KEY, flat
+from connector.outgoing import NATURAL_KEY, flat
 from connector.ports import AdapterSettings, Check, Context, Delivery, Destination, Receipt
-
-_NUMBERS = ("value", "numerator", "denominator", "restated_value", "adjustments", "open_share", "target", "attainment")
-_DATES = ("period_start", "period_end")
-_DIALECTS = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
-_REFUSED_CREDENTIAL = ("authentication failed", "no password supplied", "permission denied")
 
 
 class SqlSettings(AdapterSettings):
     """Where the rows go."""
 
-    url: SecretStr = Field(description="SQLAlchemy URL: postgresql+psycopg://user@host/db or sqlite:///file.db.")
-    table: str = Field("kpi_value", pattern=r"^\w+(\.\w+)?$", description="Table, or schema.table.")
+    url: SecretStr = Field(
+        description="SQLAlchemy URL: postgresql+psycopg://user@host/db, mysql+pymysql://user@host/db, "
+        "mariadb+pymysql://user@host/db or sqlite:///file.db."
+    )
+    table: str = Field(
+        "kpi_value", pattern=r"^\w+(\.\w+)?$",
+        description="Table, or schema.table. With star its schema counts; the names of a star's tables are fixed.",
+    )
+    star: bool = Field(
+        False, description="Write dim_person, dim_kpi, dim_period and fact_kpi_value instead of one flat table."
+    )
 
     @field_validator("url")
     @classmethod
@@ -60,8 +54,12 @@ class SqlSettings(AdapterSettings):
             backend = make_url(url.get_secret_value()).get_backend_name()
         except (ArgumentError, ValueError):
             raise ValueError("expected a SQLAlchemy URL such as postgresql+psycopg://user@host/db") from None
-        if backend not in _DIALECTS:
-            raise ValueError(f"found {backend}, expected postgresql+psycopg:// or sqlite://")
+        if backend not in BACKENDS:
+            raise ValueError(
+                f"found {backend}, expected postgresql+psycopg://, mysql+pymysql://, mariadb+pymysql:// or sqlite://"
+            )
+        if backend in ("mysql", "mariadb") and find_spec("pymysql") is None:
+            raise ValueError(f"{backend} needs the package PyMySQL: pip install 'pipeline-connector[mysql]'")
         return url
 
 
@@ -71,130 +69,210 @@ class Sql(Destination):
     Settings = SqlSettings
     settings: SqlSettings
     batch = 500
+    kind = "state"
     idempotent = True
+    withdraws = True
 
     def __init__(self, name: str, settings: SqlSettings, context: Context) -> None:
         super().__init__(name, settings, context)
         address = _address(settings.url.get_secret_value(), context.folder)
-        patience = {"connect_timeout": 10} if address.get_backend_name() == "postgresql" else {}
-        self._engine = create_engine(address, connect_args=patience)
-        self._found: Table | None = None
+        self._dialect = Dialect(address.get_backend_name())
+        self._engine = create_engine(address, connect_args=self._dialect.arguments())
+        self._dialect.prepare(self._engine)
+        self._schema, table = _names(settings.table)
+        self._targets = star() if settings.star else flat_table(table)
+        self._found: dict[str, Table] = {}
+
+    def content(self, delivery: Delivery) -> Any:
+        """What is written of it; all of it is owed anew where a star takes the place of the one table."""
+        return {**super().content(delivery), **({"star": True} if self.settings.star else {})}
 
     def send(self, deliveries: Sequence[Delivery]) -> Iterator[Receipt]:
-        table = self._table()
+        if not deliveries:
+            return
+        tables = self._tables()
         latest = {_key(delivery): delivery for delivery in deliveries}  # one statement takes a key only once
-        written = {_key(receipt_of): receipt for receipt_of, receipt in self._write(table, list(latest.values()))}
+        written = {_key(of): receipt for of, receipt in self._write(tables, list(latest.values()))}
         for delivery in deliveries:
             receipt = written[_key(delivery)]
             yield Receipt(delivery.key, receipt.outcome, message=receipt.message)
 
-    def _write(self, table: Table, deliveries: Sequence[Delivery]) -> Iterator[tuple[Delivery, Receipt]]:
+    def _write(
+        self, tables: Mapping[str, Table], deliveries: Sequence[Delivery]
+    ) -> Iterator[tuple[Delivery, Receipt]]:
         try:
-            self._upsert(table, [_row(table, delivery) for delivery in deliveries])
-        except (DataError, IntegrityError, ValueError, ArithmeticError) as error:
+            self._upsert(tables, deliveries)
+        except (SQLAlchemyError, ValueError, ArithmeticError) as error:
+            if not self._dialect.is_of_a_row(error):
+                raise self._remote(error) from None  # its text holds statement and values
             if len(deliveries) == 1:
-                yield deliveries[0], Receipt(deliveries[0].key, "refused", message=_reason(error))
+                yield deliveries[0], Receipt(deliveries[0].key, "refused", message=reason(error))
                 return
             middle = len(deliveries) // 2
-            yield from self._write(table, deliveries[:middle])
-            yield from self._write(table, deliveries[middle:])
-        except SQLAlchemyError as error:
-            raise self._remote(error) from None  # its text holds statement and values
+            yield from self._write(tables, deliveries[:middle])
+            yield from self._write(tables, deliveries[middle:])
         else:
             for delivery in deliveries:
                 yield delivery, Receipt(delivery.key, "confirmed")
 
-    def _upsert(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-        statement: Any = _DIALECTS[self._engine.dialect.name](table)
-        changed = {name: statement.excluded[name] for name in rows[0] if name not in NATURAL_KEY}
+    def _upsert(self, tables: Mapping[str, Table], deliveries: Sequence[Delivery]) -> None:
+        written = [(target, _rows(target, tables[target.name], deliveries)) for target in self._targets]
         with self._engine.connect() as connection:
-            connection.execute(
-                statement.on_conflict_do_update(index_elements=list(NATURAL_KEY), set_=changed), list(rows)
-            )
-            try:
-                connection.commit()
-            except DBAPIError as error:
-                if error.connection_invalidated:
-                    raise Unanswered(f"{self.name}: the connection broke during the commit", system=self.name) from None
-                raise
+            for target, rows in written:
+                connection.execute(self._dialect.upsert(tables[target.name], target.key, list(rows[0])), rows)
+            self._commit(connection)
+
+    def _commit(self, connection: Connection) -> None:
+        try:
+            connection.commit()
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise Unanswered(f"{self.name}: the connection broke during the commit", system=self.name) from None
+            raise
 
     def find(self, delivery: Delivery) -> Receipt | None:
-        table = self._table()
-        wanted = _row(table, delivery)
-        key = tuple_(*[table.c[name] for name in NATURAL_KEY])
+        return next(self.find_all([delivery]))
+
+    def find_all(self, deliveries: Sequence[Delivery]) -> Iterator[Receipt | None]:
+        target = self._targets[-1]
+        table = self._tables()[target.name]
+        columns = [table.c[name] for name in NATURAL_KEY]
+        for start in range(0, len(deliveries), self.batch):
+            asked = deliveries[start : start + self.batch]
+            query = select(table).where(tuple_(*columns).in_([_key(delivery) for delivery in asked]))
+            try:
+                with self._engine.connect() as connection:
+                    found = connection.execute(query).mappings().all()
+            except SQLAlchemyError as error:
+                raise self._remote(error) from None
+            rows = {tuple(row[name] for name in NATURAL_KEY): row for row in found}
+            for delivery in asked:
+                yield _compared(target, table, delivery, rows.get(_key(delivery)))
+
+    def withdraw(self, deliveries: Sequence[Delivery]) -> Iterator[Receipt]:
+        """Take the rows of these keys out; of a star the facts, what they refer to stays."""
+        table = self._tables()[self._targets[-1].name]
+        columns = [table.c[name] for name in NATURAL_KEY]
+        keys = [_key(delivery) for delivery in deliveries]
         try:
             with self._engine.connect() as connection:
-                found = connection.execute(
-                    select(table).where(key == tuple_(*[wanted[name] for name in NATURAL_KEY]))
-                ).one_or_none()
+                for start in range(0, len(keys), self.batch):
+                    connection.execute(delete(table).where(tuple_(*columns).in_(keys[start : start + self.batch])))
+                self._commit(connection)
         except SQLAlchemyError as error:
             raise self._remote(error) from None
-        is_there = found is not None and all(
-            found._mapping[name] == value for name, value in wanted.items() if name != "as_of"
-        )
-        return Receipt(delivery.key, "confirmed" if is_there else "retry", message="read back")
+        for delivery in deliveries:
+            yield Receipt(delivery.key, "confirmed", message="taken out")
+
+    def lacks(self, deliveries: Sequence[Delivery]) -> Collection[str]:
+        """All of them where the table is gone; a row that somebody took out is not looked for."""
+        if not deliveries or self._is_without_file():
+            return {delivery.key for delivery in deliveries}
+        try:
+            is_there = inspect(self._engine).has_table(self._targets[-1].name, self._schema)
+        except SQLAlchemyError:
+            return ()  # `send` says what is the matter
+        return () if is_there else {delivery.key for delivery in deliveries}
+
+    # --- the tables --------------------------------------------------------------------------------------------------
 
     def check(self) -> Iterator[Check]:
-        schema, name = _names(self.settings.table)
-        if (file := self._file()) is not None and not file.exists():  # to connect would make it
+        if self._is_without_file():  # to connect would make it
+            file = Path(str(self._engine.url.database))
             made = file.parent.is_dir()
             detail = f"{file} will be made by the first push" if made else f"no folder {file.parent}; make it"
             yield Check("the database answers", made, detail)
             return
         try:
-            is_there = inspect(self._engine).has_table(name, schema)
+            seen = inspect(self._engine)
+            names = [target.name for target in self._targets if seen.has_table(target.name, self._schema)]
+            faults = {name: self._misfits(self._target(name), self._reflected(name)) for name in names}
         except SQLAlchemyError as error:
             yield Check("the database answers", False, str(self._remote(error)))
             return
         yield Check("the database answers", True)
-        yield Check(f"table {self.settings.table}", True, "is there" if is_there else "will be made by the first push")
+        for target in self._targets:
+            said = "; ".join(faults.get(target.name, []))
+            state = "is there" if target.name in names else "will be made by the first push"
+            yield Check(f"table {self._shown(target.name)}", not said, said or state)
 
     def close(self) -> None:
         self._engine.dispose()
 
-    def _file(self) -> Path | None:
-        """The file of a SQLite database."""
+    def _is_without_file(self) -> bool:
+        """Whether it is a SQLite file that is not there yet."""
         database = self._engine.url.database
-        is_file = self._engine.dialect.name == "sqlite" and database and database != ":memory:"
-        return Path(database) if is_file and database else None
+        is_file = self._dialect.name == "sqlite" and database and database != ":memory:"
+        return bool(is_file) and not Path(str(database)).exists()
 
-    def _table(self) -> Table:
-        """The table as it is in the database, made if it was not there."""
-        if self._found is None:
-            schema, name = _names(self.settings.table)
+    def _tables(self) -> dict[str, Table]:
+        """The tables as they are in the database, made if they were not there. Raises RemoteError."""
+        if not self._found:
             try:
-                if not inspect(self._engine).has_table(name, schema):
-                    _declared(self._engine, schema, name).create(self._engine, checkfirst=True)
-                found = Table(name, MetaData(), schema=schema, autoload_with=self._engine)
+                self._make_lacking()
+                found = {target.name: self._reflected(target.name) for target in self._targets}
+                faults = [f"{self._shown(target.name)}: {fault}"
+                          for target in self._targets for fault in self._misfits(target, found[target.name])]
             except SQLAlchemyError as error:
                 raise self._remote(error) from None
-            lacking = [column for column in (*NATURAL_KEY, "value") if column not in found.c]
-            if lacking:
+            if faults:
                 raise Permanent(
-                    f"{self.name}: the table {self.settings.table} has no column {', '.join(lacking)}; expected them "
-                    f"and a unique key over {', '.join(NATURAL_KEY)}, or no table of that name",
+                    f"{self.name}: {'; '.join(faults)}; mend the table, or let us make one of another name",
                     system=self.name,
                 )
             self._found = found
         return self._found
 
-    def _remote(self, error: SQLAlchemyError) -> RemoteError:
+    def _make_lacking(self) -> None:
+        """Make the tables that are not there, and with them the views of a star that are not there."""
+        seen = inspect(self._engine)
+        lacking = [target.name for target in self._targets if not seen.has_table(target.name, self._schema)]
+        if not lacking:
+            return
+        metadata = MetaData()
+        declared = [target.declared(self._dialect, metadata, self._schema) for target in self._targets]
+        with self._engine.begin() as connection:
+            metadata.create_all(connection, [table for table in declared if table.name in lacking])
+            if self.settings.star:
+                standing = inspect(connection).get_view_names(self._schema)
+                for name, statement in views(self._dialect, self._engine.dialect, self._schema).items():
+                    if name not in standing:
+                        connection.execute(text(statement))
+
+    def _reflected(self, name: str) -> Table:
+        return Table(name, MetaData(), schema=self._schema, autoload_with=self._engine, resolve_fks=False)
+
+    def _target(self, name: str) -> Target:
+        return next(target for target in self._targets if target.name == name)
+
+    def _misfits(self, target: Target, table: Table) -> list[str]:
+        """Why that table cannot be written to."""
+        lacking = [column for column in target.needs if column not in table.c]
+        if lacking:
+            return [f"has no column {', '.join(lacking)}; expected them and a unique key over {', '.join(target.key)}"]
+        with self._engine.connect() as connection:
+            return self._dialect.faults(connection, table, target.key)
+
+    def _shown(self, name: str) -> str:
+        return f"{self._schema}.{name}" if self._schema else name
+
+    def _remote(self, error: Exception) -> RemoteError:
         """What a database error means: the credential, the connection, or a table that does not fit."""
-        reason = _reason(error)
-        said = f"{self.name}: {self.settings.table}: {reason}"
-        if any(sign in reason for sign in _REFUSED_CREDENTIAL):
-            return AuthError(said, system=self.name)
-        state = str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")
-        busy = state[:2] in ("08", "40", "53", "55", "57") or (not state and type(error).__name__ == "OperationalError")
-        return Transient(said, system=self.name) if busy else Permanent(said, system=self.name)
+        said = f"{self.name}: {self._shown(self._targets[-1].name)}: {reason(error)}"
+        if isinstance(error, SQLAlchemyError):
+            if self._dialect.is_credential(error):
+                return AuthError(said, system=self.name)
+            if self._dialect.is_busy(error):
+                return Transient(said, system=self.name)
+        return Permanent(said, system=self.name)
 
 
-def _address(text: str, folder: str) -> URL:
-    """The URL; a SQLite file is relative to the config's folder."""
-    url = make_url(text)
+def _address(written: str, folder: str) -> URL:
+    """The URL; a SQLite file is relative to the config's folder, and MariaDB and MySQL are spoken to by PyMySQL."""
+    url = make_url(written)
     if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
         return url.set(database=str(Path(folder, url.database)))
-    return url
+    return url.set(drivername=f"{url.drivername}+pymysql") if url.drivername in ("mysql", "mariadb") else url
 
 
 def _names(table: str) -> tuple[str | None, str]:
@@ -202,56 +280,72 @@ def _names(table: str) -> tuple[str | None, str]:
     return schema or None, name
 
 
-def _declared(engine: Engine, schema: str | None, name: str) -> Table:
-    """The table as we make it."""
-    exact = engine.dialect.name != "sqlite"
-
-    def kind(column: str) -> TypeEngine[Any]:
-        if column == "catalogue_version":
-            return Integer()
-        if not exact:
-            return Text()
-        if column in _NUMBERS:
-            return Numeric()
-        if column in _DATES:
-            return Date()
-        return DateTime(timezone=True) if column == "as_of" else Text()
-
-    columns = [
-        Column(column, kind(column), primary_key=column in NATURAL_KEY, nullable=column not in NATURAL_KEY)
-        for column in FLAT
-    ]
-    return Table(name, MetaData(), *columns, schema=schema)
-
-
 def _key(delivery: Delivery) -> tuple[str, ...]:
     row = flat(delivery.kpi)
     return tuple(row[name] or "" for name in NATURAL_KEY)
 
 
-def _row(table: Table, delivery: Delivery) -> dict[str, Any]:
-    """The value in the types of the table's columns; a part of the key is never null."""
+def _compared(target: Target, table: Table, delivery: Delivery, found: Mapping[Any, Any] | None) -> Receipt:
+    """Whether the row found is exactly what the delivery says, and what is there instead."""
+    if found is None:
+        return Receipt(delivery.key, "retry", message="not there")
+    try:
+        wanted = _row(target, table, delivery)
+    except (ValueError, ArithmeticError) as error:  # what does not fit was never written
+        return Receipt(delivery.key, "retry", message=reason(error))
+    others = [
+        name for name, value in wanted.items()
+        if name != "as_of" and not _is_same(table.c[name].type, found[name], value)
+    ]
+    if not others:
+        return Receipt(delivery.key, "confirmed", message="read back")
+    said = ", ".join(f"{name} {found[name]}" for name in others)
+    return Receipt(delivery.key, "retry", message=f"there is {said}"[:200])
+
+
+def _is_same(kind: TypeEngine[Any], found: Any, wanted: Any) -> bool:
+    if isinstance(kind, Float) and None not in (found, wanted):  # some drivers give a float as a decimal
+        return float(found) == float(wanted)
+    return bool(found == wanted)
+
+
+def _rows(target: Target, table: Table, deliveries: Sequence[Delivery]) -> list[dict[str, Any]]:
+    """The rows of one table, each key once; the last counts."""
+    rows = [_row(target, table, delivery) for delivery in deliveries]
+    return list({tuple(row[name] for name in target.key): row for row in rows}.values())
+
+
+def _row(target: Target, table: Table, delivery: Delivery) -> dict[str, Any]:
+    """The row in the types of the table's columns; a part of the key is never null."""
+    cells: Cells = target.row(delivery)
     return {
-        name: "" if value is None and name in NATURAL_KEY else _typed(table.c[name].type, value)
-        for name, value in flat(delivery.kpi).items()
+        name: "" if value is None and name in target.key else _typed(table.c[name].type, name, value)
+        for name, value in cells.items()
         if name in table.c
     }
 
 
-def _typed(kind: TypeEngine[Any], value: str | None) -> Any:
+def _typed(kind: TypeEngine[Any], column: str, value: str | None) -> Any:
     if value is None:
         return None
     wanted = kind.python_type
     if wanted is datetime:
-        return datetime.fromisoformat(value)
+        instant = datetime.fromisoformat(value).astimezone(UTC)
+        return instant if isinstance(kind, DateTime) and kind.timezone else instant.replace(tzinfo=None)
     if wanted is date:
         return date.fromisoformat(value)
     if wanted is int:
         return int(value)
-    return Decimal(value) if wanted in (Decimal, float) else value
+    if isinstance(kind, Float):
+        return float(value)
+    return _fitting(kind, column, Decimal(value)) if wanted is Decimal else value
 
 
-def _reason(error: Exception) -> str:
-    """The database's own first line, without statement and values."""
-    cause = getattr(error, "orig", None)
-    return (str(cause).splitlines() or [""])[0][:200] if cause is not None else type(error).__name__
+def _fitting(kind: Any, column: str, number: Decimal) -> Decimal:
+    """The number, if the column keeps all its decimals: databases round what is too fine without a word."""
+    scale = kind.scale
+    if scale is not None and number.is_finite():
+        decimals = -int(number.normalize().as_tuple().exponent)
+        if decimals > scale:
+            raise Misfit(f"{column} has {decimals} decimals, and its column keeps {scale}; give the column more")
+    return number

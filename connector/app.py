@@ -68,12 +68,18 @@ class App:
         return jobs.run_resync(self.here, source, plan, reason=reason, progress=progress, stop=stop)
 
     def push(
-        self, names: Sequence[str] = (), *, dry_run: bool = False, progress: Progress = silent, stop: Stop = never
+        self, names: Sequence[str] = (), *, dry_run: bool = False, verify: bool = False, withdraw: bool = False,
+        progress: Progress = silent, stop: Stop = never,
     ) -> Answer:
-        """Deliver what is owed; a dry run shows old → new."""
-        from connector import jobs
+        """Deliver what is owed; a dry run shows old → new.
 
-        return jobs.run_push(self.here, names, dry_run=dry_run, progress=progress, stop=stop)
+        `verify` reads back everything that was confirmed; `withdraw` takes back what is gone however much it is.
+        """
+        from connector import jobs
+        from connector.job import Asked
+
+        asked = Asked(verify, withdraw)
+        return jobs.run_push(self.here, names, dry_run=dry_run, progress=progress, stop=stop, asked=asked)
 
     def rebuild(self, *, progress: Progress = silent) -> Answer:
         """The ledger made again from the journal: how many rows each table has."""

@@ -4,52 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
-from connector import outbox
-from connector.errors import RemoteError, Unanswered
+from connector import outbox, preview, verifying, withdrawing
+from connector.delivering import DestinationSummary, OnDrift, OnUnanswered, Rules
+from connector.errors import AuthError, RemoteError
 from connector.model import KpiValue, micros
 from connector.outbox import Pending
 from connector.period import Calendar
 from connector.ports import Clock, Delivery, Destination, Receipt
+from connector.sending import Sender, Sent
 from connector.store.store import Lease, Store, Writing
+from connector.withdrawing import Existing
 
 Periods = Literal["current", "open", "closed", "all"]
-OnUnanswered = Literal["hold", "resend"]
 
+__all__ = [
+    "DestinationSummary", "OnDrift", "OnUnanswered", "Periods", "Rules", "deliver", "deliveries", "pushable", "scope",
+]
+
+OWED_AT_ONCE = 1000  # values owed together, and rows read together: memory stays flat however many there are
+_BY_DEFAULT = Rules()
 SETTLED_AT_ONCE = 100  # findings committed together; those lost in a crash are simply asked for again
-SILENT_BATCHES = 3  # so many batches without a single answer, and the destination is left alone until the next run
-
-
-@dataclass(frozen=True, slots=True)
-class DestinationSummary:
-    """What one run did and what now stands there.
-
-    `confirmed` counts this run's confirmations; the others what stands in that state after it (after a dry run: what
-    a real one would send). `changes` is filled by a dry run only.
-    """
-
-    destination: str
-    owed: int = 0
-    confirmed: int = 0
-    refused: int = 0
-    unanswered: int = 0
-    dead: int = 0
-    error: str | None = None
-    changes: tuple[Mapping[str, Any], ...] = ()
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether everything that was owed is confirmed."""
-        return self.error is None and not (self.owed or self.refused or self.unanswered or self.dead)
-
-    def as_json(self) -> dict[str, Any]:
-        """The object of design.md section 8; a dry run adds `changes`."""
-        counts = {name: getattr(self, name) for name in ("owed", "confirmed", "refused", "unanswered", "dead")}
-        shown = {"destination": self.destination, **counts, "error": self.error}
-        return {**shown, "changes": list(self.changes)} if self.changes else shown
 
 
 # --- which values ----------------------------------------------------------------------------------------------------
@@ -86,16 +64,11 @@ def pushable(values: Iterable[KpiValue], owner_kpis: Collection[str] = ()) -> li
 
 def deliveries(
     destination: str, values: Iterable[KpiValue], persons: Mapping[str, Mapping[str, str]]
-) -> list[Delivery]:
+) -> Iterator[Delivery]:
     """The values as deliveries to that destination; `persons` by employee code, as the people file has them."""
-    return [
-        Delivery(
-            outbox.key(destination, value),
-            value.as_json(),
-            persons.get(value.subject.key, {}) if value.subject.kind == "person" else {},
-        )
-        for value in values
-    ]
+    for value in values:
+        person = persons.get(value.subject.key, {}) if value.subject.kind == "person" else {}
+        yield Delivery(outbox.key(destination, value), value.as_json(), person)
 
 
 # --- one run ---------------------------------------------------------------------------------------------------------
@@ -114,19 +87,22 @@ def deliver(
     on_unanswered: OnUnanswered = "hold",
     owner_kpis: Collection[str] = (),
     dry_run: bool = False,
+    existing: Existing | None = None,
+    rules: Rules = _BY_DEFAULT,
 ) -> DestinationSummary:
     """Bring the destination to these values, and say how far that came.
 
     What was confirmed and did not change is not sent. A destination that fails is left with the rest owed, and the
-    summary says why. A dry run writes nothing anywhere. Raises Busy when another run delivers to it, StoreError.
+    summary says why. `existing` are all values there are: what is none of them is sent no more, and taken back where
+    the rules say so. A dry run writes nothing anywhere. Raises Busy when another run delivers to it, StoreError.
     """
-    owing = deliveries(name, pushable(values, owner_kpis), persons)
+    owing = list(pushable(values, owner_kpis))
     if dry_run:
-        return _preview(store, destination, name, owing)
+        return preview.preview(store, destination, name, deliveries(name, owing, persons), existing, rules)
     lease = store.acquire(f"destination/{name}")
     try:
-        may_resend = destination.idempotent or on_unanswered == "resend"
-        return _Run(store, destination, name, lease, run, clock, stop, may_resend).go(owing)
+        made = _Run(store, destination, name, lease, run, clock, stop, on_unanswered == "resend", rules, existing)
+        return made.go(deliveries(name, owing, persons))
     finally:
         store.release(lease)
 
@@ -142,42 +118,57 @@ class _Run:
     run: str
     clock: Clock
     stop: Callable[[], bool]
-    may_resend: bool
+    resends: bool
+    rules: Rules
+    existing: Existing | None
     confirmed: int = 0
+    withdrawn: int = 0
+    drifted: int = 0
+    notes: list[str] = field(default_factory=list)
 
-    def go(self, owing: Sequence[Delivery]) -> DestinationSummary:
+    def go(self, owing: Iterable[Delivery]) -> DestinationSummary:
         with self._writing() as writing:
             outbox.recover(writing, self.name, self._now())
+            if not self._withdraws:
+                withdrawing.leave(writing, self.name, self._now())
         error = None
         try:
             self._settle()
         except RemoteError as failure:
-            error = str(failure)
-        lacking = self.destination.lacks(owing)
-        with self._writing() as writing:
-            outbox.owe(writing, self.name, owing, now=self._now(), content=self.destination.content)
-            outbox.forget(writing, self.name, lacking, self._now())
+            error = failure
+        self._owe(owing, ask=not isinstance(error, AuthError))
         if error is None:
-            error = self._send()
+            error = self._verify()
+        self._leave()
+        said = str(error) if error is not None else self._send()
         with self.store.reading() as connection:
             counts = outbox.counts(connection, self.name)
         return DestinationSummary(
             self.name, owed=counts["owed"], confirmed=self.confirmed, refused=counts["refused"],
-            unanswered=counts["unanswered"], dead=counts["dead"], error=error,
+            unanswered=counts["unanswered"], dead=counts["dead"], withdrawn=self.withdrawn, drifted=self.drifted,
+            error=said, notes=tuple(self.notes),
         )
 
+    # --- settling ----------------------------------------------------------------------------------------------------
+
     def _settle(self) -> None:
-        """Ask the destination what became of each unanswered delivery. Raises RemoteError."""
+        """Ask the destination what became of each unanswered delivery. Raises RemoteError.
+
+        What was to be taken back is simply taken back again.
+        """
         with self.store.reading() as connection:
             open_ones = outbox.unanswered(connection, self.name)
-        for batch in outbox.batches(open_ones, SETTLED_AT_ONCE):
+        leaving = [one for one in open_ones if one.action == "withdraw"]
+        if leaving:
+            with self._writing() as writing:
+                outbox.resend(writing, self.name, leaving)
+        for batch in outbox.batches([one for one in open_ones if one.action == "send"], SETTLED_AT_ONCE):
             found: list[tuple[Pending, Receipt]] = []
             unreadable: list[Pending] = []
             try:
-                for pending in batch:
+                for pending, receipt in zip(batch, self._found(batch), strict=True):
                     if self.stop():
                         return
-                    receipt = self.destination.find(pending.delivery)
                     if receipt is None:
                         unreadable.append(pending)
                     else:
@@ -185,58 +176,119 @@ class _Run:
             finally:
                 self._settled(found, unreadable)
 
+    def _found(self, batch: Sequence[Pending]) -> Iterator[Receipt | None]:
+        return iter(self.destination.find_all([pending.delivery for pending in batch]))
+
     def _settled(self, found: Sequence[tuple[Pending, Receipt]], unreadable: Sequence[Pending]) -> None:
         with self._writing() as writing:
             outbox.settle(writing, self.name, found, run=self.run, now=self._now())
-            if self.may_resend:
-                outbox.resend(writing, self.name, unreadable)
+            again = [one for one in unreadable if self.resends or self.destination.may_repeat(one.delivery)]
+            outbox.resend(writing, self.name, again)
         self.confirmed += sum(receipt.outcome == "confirmed" for _, receipt in found)
 
-    def _send(self) -> str | None:
-        """Send what is due, batch by batch; why it ended early, None if it did not."""
-        with self.store.reading() as connection:
-            due = outbox.due(connection, self.name, self._now())
-        silent = 0
-        for batch in outbox.batches(due, self.destination.batch):
-            if self.stop():
-                return None
+    # --- owing -------------------------------------------------------------------------------------------------------
+
+    def _owe(self, owing: Iterable[Delivery], *, ask: bool) -> None:
+        """Owe what differs from what was confirmed, and, if the destination may be asked, what it has lost."""
+        for some in _some(owing, OWED_AT_ONCE):
+            lacking = self.destination.lacks(some) if ask else ()
             with self._writing() as writing:
-                outbox.begin(writing, self.name, batch, self._now())
-            error, answered = self._send_batch(batch)
-            silent = 0 if answered else silent + 1
-            if error is None and silent == SILENT_BATCHES:
-                error = f"{self.name}: {silent} requests in a row had no answer; the rest stays owed"
-            if error is not None:
-                return error
+                outbox.owe(
+                    writing, self.name, some, now=self._now(), content=self.destination.content,
+                    overwrites=self.destination.kind != "log",
+                )
+                outbox.forget(writing, self.name, lacking, self._now())
+
+    @property
+    def _withdraws(self) -> bool:
+        return self.rules.withdraw and self.destination.withdraws
+
+    def _leave(self) -> None:
+        """Owe no more what is no value any more; where the rules say so, owe that it is taken back."""
+        if self.existing is None:
+            return
+        with self.store.reading() as connection:
+            found = withdrawing.gone(connection, self.name, self.existing)
+        is_too_much = found.is_too_much(self.rules.shrink)
+        with self._writing() as writing:
+            withdrawing.drop(writing, self.name, found, self._now())
+            if self._withdraws and not is_too_much:
+                withdrawing.withdraw(writing, self.name, found.there, self._now())
+        if self._withdraws and is_too_much:
+            self.notes.append(withdrawing.too_much(self.name, found))
+
+    # --- verifying ---------------------------------------------------------------------------------------------------
+
+    def _verify(self) -> RemoteError | None:
+        """Read back what the rules say is to be; a refused credential ends the run, any other failure is a finding."""
+        before = verify_before(self.rules, self.clock.now())
+        after = ""
+        try:
+            while before is not None and not self.stop():
+                with self.store.reading() as connection:
+                    some = verifying.to_read(connection, self.name, before, after)
+                if not some:
+                    break
+                after = some[-1].delivery.key
+                self._verified(verifying.compare(some, self._found(some)))
+        except AuthError as error:
+            return error
+        except RemoteError as error:
+            self.notes.append(f"not everything was read back: {error}")
+        return None
+
+    def _verified(self, found: verifying.Verified) -> None:
+        with self._writing() as writing:
+            verifying.note(writing, self.name, found, run=self.run, now=self._now())
+            if self.rules.on_drift == "overwrite":
+                said = {one.delivery.key: message for one, message in found.drifted}
+                outbox.forget(writing, self.name, said, self._now(), "changed there, and written again")
+        if self.rules.on_drift == "report":
+            self.drifted += len(found.drifted)
+
+    # --- sending -----------------------------------------------------------------------------------------------------
+
+    def _send(self) -> str | None:
+        """Take back and send what is due; why it ended early, None if it did not."""
+        parallel = self.rules.parallel if self.destination.concurrent else 1
+        sender = Sender(self.name, self.destination, self._commit, self.stop, parallel)
+        if (error := sender.go(self._due())) is not None or self.stop():
+            return error
         try:
             self.destination.finish()
         except RemoteError as failure:
             return str(failure)
         return None
 
-    def _send_batch(self, batch: Sequence[Pending]) -> tuple[str | None, bool]:
-        """Send one batch and commit its receipts: what went wrong with the whole, and whether anything answered."""
-        waiting = {pending.delivery.key: pending for pending in batch}
-        answers: list[tuple[Pending, Receipt]] = []
-        error, not_sent = None, False
-        try:
-            for receipt in self.destination.send([pending.delivery for pending in batch]):
-                pending = waiting.pop(receipt.key, None)
-                if pending is not None:
-                    answers.append((pending, receipt))
-        except Unanswered as failure:
-            error = str(failure)
-        except RemoteError as failure:
-            error, not_sent = str(failure), True
-        left = list(waiting.values())
-        if not not_sent:
-            answers += [(pending, _no_receipt(pending, error)) for pending in left]
+    def _due(self) -> Iterator[Sequence[Pending]]:
+        """What may leave, batch by batch; a page of rows at a time."""
+        now, size = self._now(), self.destination.batch
+        limit = size * max(1, OWED_AT_ONCE // size)
+        actions: tuple[outbox.Action, ...] = ("withdraw", "send") if self._withdraws else ("send",)
+        for action in actions:
+            page: list[Pending] = []
+            while not page or len(page) == limit:
+                with self.store.reading() as connection:
+                    page = outbox.due(
+                        connection, self.name, now, action=action, asked=self.rules.asked,
+                        after=page[-1] if page else None, limit=limit,
+                    )
+                if not page:
+                    break
+                yield from outbox.batches(page, size)
+
+    def _commit(self, finished: Sequence[Sent], leaving: Sequence[Sequence[Pending]]) -> None:
+        """Keep what came back, and note what is about to leave, in one transaction."""
         with self._writing() as writing:
-            outbox.record(writing, self.name, answers, run=self.run, now=self._now())
-            if not_sent:
-                outbox.give_back(writing, self.name, left, self._now())
-        self.confirmed += sum(receipt.outcome == "confirmed" for _, receipt in answers)
-        return error, any(receipt.outcome != "unanswered" for _, receipt in answers)
+            for sent in finished:
+                outbox.record(writing, self.name, sent.answers, run=self.run, now=self._now())
+                outbox.give_back(writing, self.name, sent.not_sent, self._now())
+            for batch in leaving:
+                outbox.begin(writing, self.name, batch, self._now())
+        for sent in finished:
+            for pending, receipt in sent.answers:
+                self.confirmed += receipt.outcome == "confirmed" and pending.action == "send"
+                self.withdrawn += receipt.outcome == "confirmed" and pending.action == "withdraw"
 
     @contextmanager
     def _writing(self) -> Iterator[Writing]:
@@ -248,36 +300,19 @@ class _Run:
         return micros(self.clock.now())
 
 
-def _no_receipt(pending: Pending, error: str | None) -> Receipt:
-    return Receipt(pending.delivery.key, "unanswered", message=error or "the destination gave no verdict on this value")
+def verify_before(rules: Rules, now: datetime) -> int | None:
+    """Confirmed values last known to stand there before this instant are to be read back; None: none are."""
+    if rules.verify:
+        return micros(now) + 1
+    return None if rules.verify_every is None else micros(now - rules.verify_every)
 
 
-# --- the preview -----------------------------------------------------------------------------------------------------
-
-
-def _preview(store: Store, destination: Destination, name: str, owing: Sequence[Delivery]) -> DestinationSummary:
-    with store.reading() as connection:
-        changes, settled = outbox.plan(connection, name, owing, destination.content)
-        counts = outbox.counts(connection, name)
-        again = {change.delivery.key for change in changes} | set(settled)
-        standing = [change for change in outbox.standing(connection, name) if change.delivery.key not in again]
-    shown = tuple(_shown(change) for change in sorted([*standing, *changes], key=lambda one: one.delivery.key))
-    return DestinationSummary(
-        name, owed=len(shown), refused=counts["refused"], unanswered=counts["unanswered"] + counts["sending"],
-        dead=counts["dead"], changes=shown,
-    )
-
-
-def _shown(change: outbox.Change) -> dict[str, Any]:
-    """One line of a dry run: what is there, what would be, field by field."""
-    new, old = change.delivery.kpi, change.old or {}
-    names = [name for name in new if name != "as_of" and new.get(name) != old.get(name)]
-    return {
-        "key": change.delivery.key,
-        "kpi": new["kpi"],
-        "subject": new["subject"],
-        "dimensions": new["dimensions"],
-        "period": new["period"],
-        "state": change.state,
-        "fields": {name: {"old": old.get(name), "new": new.get(name)} for name in names},
-    }
+def _some(owing: Iterable[Delivery], size: int) -> Iterator[list[Delivery]]:
+    some: list[Delivery] = []
+    for delivery in owing:
+        some.append(delivery)
+        if len(some) == size:
+            yield some
+            some = []
+    if some:
+        yield some

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, and_, insert, or_, select, update
 
 from connector.errors import ConfigError, Fault
 from connector.model import iso, micros
@@ -15,19 +15,25 @@ from connector.store import tables
 from connector.store.store import Store
 
 RETRIED = ("refused", "dead")
+DRIFTED = "drifted"  # no state: confirmed, and changed there by somebody since
 
 
 def list_deliveries(
     store: Store, destination: str | None = None, state: str | None = None, limit: int | None = None
 ) -> list[dict[str, Any]]:
-    """Deliveries as JSON-able rows, by destination and key. Raises ConfigError for a state there is not."""
+    """Deliveries as JSON-able rows, by destination and key; `drifted`: those that somebody changed there.
+
+    Raises ConfigError for a state there is not.
+    """
     table = tables.delivery
-    if state is not None and state not in STATES:
-        raise _unknown(state, f"is no state of a delivery; known: {', '.join(STATES)}")
+    if state is not None and state not in (*STATES, DRIFTED):
+        raise _unknown(state, f"is no state of a delivery; known: {', '.join((*STATES, DRIFTED))}")
     query = select(table).order_by(table.c.destination, table.c.key).limit(limit)
     if destination is not None:
         query = query.where(table.c.destination == destination)
-    if state is not None:
+    if state == DRIFTED:
+        query = query.where(table.c.drift.is_not(None))
+    elif state is not None:
         query = query.where(table.c.state == state)
     return [_as_json(row) for row in store.rows(query)]
 
@@ -53,12 +59,13 @@ def show(store: Store, key: str) -> dict[str, Any]:
 def retry(store: Store, key: str | None = None, *, destination: str | None = None, state: str | None = None) -> int:
     """Owe refused and dead deliveries again: the one named, or all (of a destination, in one state). How many.
 
-    Raises ConfigError for an unknown key, and for one whose state needs no retry.
+    Confirmed ones only if that state is named: what stands there, perhaps in the words of an older mapping, is then
+    written once more. Raises ConfigError for an unknown key, and for one whose state needs no retry.
     """
     table = tables.delivery
     wanted = RETRIED if state is None else (state,)
-    if state is not None and state not in RETRIED:
-        raise _unknown(state, f"cannot be retried; expected {' or '.join(RETRIED)}")
+    if state is not None and state not in (*RETRIED, "confirmed"):
+        raise _unknown(state, f"cannot be retried; expected {', '.join(RETRIED)} or confirmed")
     query = update(table).where(table.c.state.in_(wanted))
     if destination is not None:
         query = query.where(table.c.destination == destination)
@@ -70,10 +77,11 @@ def retry(store: Store, key: str | None = None, *, destination: str | None = Non
         query = query.where(table.c.key == key)
     with store.writing() as writing:
         now = micros(store.clock.now())
-        done = writing.execute(
-            query.values(state="owed", attempt=0, next_at=None, message=None, owed_at=now, updated_at=now)
-        )
-        return done.rowcount
+        values: dict[str, Any] = {"state": "owed", "attempt": 0, "next_at": None, "message": None, "updated_at": now}
+        values |= {"owed_at": now, "drift": None, "revision": table.c.revision + 1}
+        if state == "confirmed":
+            values["confirmed_hash"] = None
+        return writing.execute(query.values(values)).rowcount
 
 
 def resolve(
@@ -81,19 +89,27 @@ def resolve(
 ) -> None:
     """A person says what became of an unanswered delivery: it is there (confirmed), or it is not (owed).
 
-    Raises ConfigError for an unknown key and for one that is not unanswered.
+    One that somebody changed there is written again (owed), or left as it is (confirmed) until it is read back again.
+    Raises ConfigError for an unknown key and for one that needs no decision.
     """
     row = _row(store, key)
     table = tables.delivery
     with store.writing() as writing:
         now = micros(store.clock.now())
-        values: dict[str, Any] = {"state": outcome, "next_at": None, "message": reason, "updated_at": now}
+        values: dict[str, Any] = {"state": outcome, "next_at": None, "message": reason, "drift": None}
+        values["updated_at"] = now
         if outcome == "confirmed":
             values |= {"attempt": 0, "confirmed_hash": table.c.hash, "confirmed_payload": table.c.payload}
+        elif row.state == "confirmed":
+            values |= {"confirmed_hash": None, "owed_at": now, "revision": table.c.revision + 1}
+        is_open = and_(table.c.state == "unanswered", table.c.action == "send")
         done = writing.execute(
             update(table)
-            .where(table.c.destination == row.destination, table.c.key == key, table.c.state == "unanswered")
-            .values(**values)
+            .where(
+                table.c.destination == row.destination, table.c.key == key, table.c.state == row.state,
+                or_(is_open, and_(table.c.state == "confirmed", table.c.drift.is_not(None))),
+            )
+            .values(values)
         )
         if done.rowcount != 1:
             raise _unknown(key, f"is {row.state}, expected unanswered; only such a delivery needs a decision")
@@ -139,6 +155,9 @@ def _as_json(row: Row[Any]) -> dict[str, Any]:
         "attempt": row.attempt,
         "remote_id": row.remote_id,
         "message": row.message,
+        "action": row.action,
+        "drift": row.drift,
+        "verified_at": iso(row.verified_at),
         "next_at": iso(row.next_at),
         "owed_at": iso(row.owed_at),
         "updated_at": iso(row.updated_at),

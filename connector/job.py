@@ -18,6 +18,8 @@ from connector.wiring import Answer, Installation, Progress, Stop, closing, neve
 
 if TYPE_CHECKING:
     from connector.deliver import DestinationSummary
+    from connector.model import KpiValue
+    from connector.withdrawing import Existing
 
 ORDER = (5, 4, 3, 1)  # of several exit codes the first that holds
 STATUS = {0: "ok", 1: "findings", 3: "failed", 4: "stopped", 5: "failed"}
@@ -53,6 +55,14 @@ class SourceResult:
 def worst(codes: Sequence[int]) -> int:
     """The exit code of a run out of those of its parts."""
     return next((code for code in ORDER if code in codes), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a person who asks for a push wants beside it: everything read back, or all taken back that is gone."""
+
+    verify: bool = False
+    withdraw: bool = False
 
 
 @dataclass
@@ -176,25 +186,50 @@ class Job:
         if (people := directory.status(self.here)) is not None:
             self.extra["people"] = people
 
-    def deliver(self, names: Sequence[str]) -> None:
-        """Bring these destinations to the stored values, one after the other."""
+    def deliver(self, names: Sequence[str], asked: Asked | None = None) -> None:
+        """Bring these destinations to the stored values, one after the other; `asked`: what a person wants of it."""
         if not names:
             return
         persons = computing.persons(self.here)
         for name in names:
             if not self.stop():
-                self.destinations.append(self._deliver(name, persons))
+                self.destinations.append(self._deliver(name, persons, asked))
 
-    def _deliver(self, name: str, persons: Mapping[str, Mapping[str, str]]) -> DestinationSummary:
+    def _values(self, name: str) -> tuple[list[KpiValue], Existing]:
+        """What a destination is to hold, and all values there are for it."""
+        from connector import deliver, payables
+        from connector.withdrawing import Existing
+
+        here, now = self.here, self.here.clock.now()
+        found = here.config.destinations[name]
+        metrics = {one.id: one.metric for one in here.config.kpis if name in one.push}
+        closed = frozen.closed(here.store)
+        values = frozen.to_deliver(kpi_store.current(here.store, metrics.keys()), closed, metrics.keys())
+        if found.adjustments == "included":
+            values = payables.included(here.store, values, here.calendar, metrics.keys())
+        periods = cast(deliver.Periods, found.periods)  # the config takes no other words
+        wanted = deliver.scope(values, periods, now=now, calendar=here.calendar)
+        there_is, over = (wanted, values) if periods == "current" else (values, [])  # others keep what is over
+        if found.adjustments == "separate":
+            apart = list(payables.separate(here.store, here.calendar, metrics))
+            there_is = [*there_is, *apart]
+            wanted = wanted + payables.in_scope(apart, periods, closed.kpis.keys(), now=now, calendar=here.calendar)
+        return wanted, Existing.of(name, there_is, metrics.keys(), over)
+
+    def _deliver(
+        self, name: str, persons: Mapping[str, Mapping[str, str]], asked: Asked | None
+    ) -> DestinationSummary:
         from connector import deliver
 
         here = self.here
         found = here.config.destinations[name]
-        defined = [one for one in here.config.kpis if name in one.push]
-        kpis = {one.id for one in defined}
-        values = frozen.to_deliver(kpi_store.current(here.store, kpis), frozen.closed(here.store), kpis)
-        periods = cast(deliver.Periods, found.periods)  # the config takes no other words
-        wanted = deliver.scope(values, periods, now=here.clock.now(), calendar=here.calendar)
+        wanted, existing = self._values(name)
+        rules = deliver.Rules(
+            on_drift=cast(deliver.OnDrift, found.on_drift), verify_every=found.verify_every,
+            verify=asked is not None and asked.verify, withdraw=found.withdraw,
+            shrink=1.0 if asked is not None and asked.withdraw else here.config.guard_shrink,
+            parallel=found.parallel, asked=asked is not None,
+        )
         until = here.clock.now() + timedelta(seconds=max(self.wait, computing.PATIENCE))
         while True:
             destination = here.destination(name, self.stop)
@@ -204,7 +239,8 @@ class Job:
                         here.store, destination, name, wanted, persons, run=self.run, clock=here.clock,
                         on_unanswered=cast(deliver.OnUnanswered, found.on_unanswered), dry_run=self.dry_run,
                         stop=self.stop,
-                        owner_kpis={one.id for one in defined if one.per == "owner"},
+                        owner_kpis={one.id for one in here.config.kpis if one.per == "owner" and name in one.push},
+                        existing=existing, rules=rules,
                     )
             except Busy as busy:
                 if here.clock.now() >= until or self.stop():
@@ -270,10 +306,13 @@ class Job:
             steps.append(f"connector check {' '.join(failed)}")
         if any(one.refused or one.unanswered or one.dead for one in self.destinations):
             steps.append("connector deliveries list  (values were refused, not answered or given up)")
+        if any(one.drifted for one in self.destinations):
+            steps.append("connector deliveries list --state drifted  (values that somebody changed there)")
         return steps
 
     def _exit_code(self, summary: DestinationSummary) -> int:
         """A destination that failed as a whole is 3; values that did not arrive are findings."""
         if summary.error is not None:
             return 1 if summary.destination in self.busy else 3
-        return 0 if self.dry_run or summary.is_clean else 1
+        is_well = summary.is_clean or (self.dry_run and not summary.drifted and not summary.notes)
+        return 0 if is_well else 1

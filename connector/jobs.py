@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from connector import activation, computing, files, runs
 from connector import quarantine as quarantine_
 from connector.errors import Busy, ConfigError, Fault
-from connector.job import Job
+from connector.job import Asked, Job
 from connector.sync import Plan
 from connector.wiring import Answer, Installation, Progress, Stop, closing, never, silent
 
@@ -95,13 +95,13 @@ def run_from_landing(
 
 def run_push(
     here: Installation, names: Sequence[str] = (), *, dry_run: bool = False, progress: Progress = silent,
-    stop: Stop = never,
+    stop: Stop = never, asked: Asked | None = None,
 ) -> Answer:
-    """Compute, and deliver what is owed, also to destinations with a schedule."""
+    """Compute, and deliver what is owed, also to destinations with a schedule; `asked`: by a person, who wants this."""
     chosen = here.chosen_destinations(names)
     with started(here, "push", progress, stop, dry_run) as job:
         job.compute()
-        job.deliver(unpaused(job, chosen, named=bool(names)))
+        job.deliver(unpaused(job, chosen, named=bool(names)), asked)
         if job.busy and job.busy == {one.destination for one in job.destinations}:
             raise Busy(job.destinations[0].error or "another run is delivering")
         return job.finish()

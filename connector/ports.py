@@ -336,7 +336,9 @@ class Delivery:
 
     `kpi` is the KPI object of design.md section 8; `person` what the people file knows of the subject
     (`employee_code`, `email`, `name`), empty for other subjects. `attempt` counts from 1. `remote_id` is what the
-    destination called it when it was last confirmed, if it ever was.
+    destination called it when it was last confirmed, if it ever was. `revision` grows with each new content under the
+    key and is the same in every attempt at it: an idempotency key of key and revision is new also when a value goes
+    back to what it was.
     """
 
     key: str
@@ -344,18 +346,21 @@ class Delivery:
     person: Mapping[str, str] = field(default_factory=dict)
     remote_id: str | None = None
     attempt: int = 1
+    revision: int = 0
 
 
 Outcome = Literal["confirmed", "refused", "unanswered", "retry"]
+Kind = Literal["state", "log", "file"]
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What became of one delivery.
 
-    confirmed: the destination holds exactly this value. refused: it said no to this value; another try needs a change.
-    unanswered: it was sent and nothing came back, so it may or may not be there. retry: it certainly was not taken
-    (busy, unreachable before sending). `message` is the destination's own words.
+    confirmed: the destination holds exactly this value. refused: it said no to this value; later runs ask again,
+    unless something was `written` all the same, so that another try may write a second time. unanswered: it was sent
+    and nothing came back, so it may or may not be there. retry: it certainly was not taken (busy, unreachable before
+    sending). `message` is the destination's own words.
     """
 
     key: str
@@ -364,6 +369,7 @@ class Receipt:
     message: str = ""
     status: int | None = None
     request_id: str | None = None
+    written: bool = False
 
 
 class Destination(ABC):
@@ -374,8 +380,24 @@ class Destination(ABC):
     def __init__(self, name: str, settings: Any, context: Context) -> None:
         self.name, self.settings, self.context = name, settings, context
 
+    kind: Kind = "log"
+    """What sending a value a second time does there, and so what is done after a lost answer, once `find` cannot tell.
+
+    state: it overwrites what stands there under the value's own key, so it is sent again. log: it appends a second
+    entry, so it is held for a person (`on_unanswered`). file: the whole set is replaced, so it is written again.
+    """
+
+    idempotent: bool = False
+    """Of a log: whether it knows a repeat by an idempotency key, so that sending again is harmless there too."""
+
     batch: int = 100
     """How many deliveries `send` takes at once."""
+
+    concurrent: bool = False
+    """Whether several threads may call `send` at once, so that the config may say `parallel`."""
+
+    withdraws: bool = False
+    """Whether `withdraw` can take back what we wrote."""
 
     @classmethod
     def has_directory(cls, settings: Any) -> bool:  # noqa: ARG003  # whoever has a list looks at them
@@ -385,9 +407,6 @@ class Destination(ABC):
     def employees(self) -> Iterator[Employee]:
         """Everybody it knows, in its own order. Raises RemoteError; what came before is then not the whole."""
         raise NotImplementedError(f"{type(self).__name__} has no list of employees")
-
-    idempotent: bool = False
-    """Whether sending the same delivery again is harmless, so that an unanswered one may simply be sent again."""
 
     @abstractmethod
     def send(self, deliveries: Sequence[Delivery]) -> Iterator[Receipt]:
@@ -401,20 +420,47 @@ class Destination(ABC):
         said = {name: value for name, value in delivery.kpi.items() if name != "as_of"}
         return {"kpi": said, "person": dict(delivery.person)}
 
+    def fields(self, delivery: Delivery) -> Mapping[str, Any]:
+        """What of a delivery is written there, by the destination's own names of fields, for people; without I/O.
+
+        Unless an adapter says otherwise those of the KPI object.
+        """
+        return {name: value for name, value in delivery.kpi.items() if name != "as_of"}
+
     def find(self, delivery: Delivery) -> Receipt | None:
         """Read back: what the destination holds for this delivery.
 
-        `confirmed` if it is exactly this value, `retry` if it is certainly not there, `refused` never;
-        None where the destination cannot be read.
+        `confirmed` if it is exactly this value, `retry` if it certainly is not (`message` says what is there instead),
+        `refused` never; None where the destination cannot be read.
         """
         return None
+
+    def may_repeat(self, delivery: Delivery) -> bool:  # whoever changes a record known by its id looks at it
+        """Whether sending this again is harmless, although nobody knows what became of the last time."""
+        return self.kind != "log" or self.idempotent
+
+    def find_all(self, deliveries: Sequence[Delivery]) -> Iterator[Receipt | None]:
+        """`find` of each, in order; for whoever can read many at once."""
+        return map(self.find, deliveries)
+
+    def withdraw(self, deliveries: Sequence[Delivery]) -> Iterator[Receipt]:
+        """Take back what we wrote under these keys, and nothing else; only called where `withdraws`.
+
+        confirmed: it does not stand there (any more). Again after a lost answer is harmless. Raises AuthError.
+        """
+        raise NotImplementedError(f"{type(self).__name__} cannot take anything back")
 
     def lacks(self, deliveries: Sequence[Delivery]) -> Collection[str]:
         """The keys of those confirmed values that are no longer there, where that is cheap to see (a file is gone)."""
         return ()
 
     def finish(self) -> None:
-        """Called once after the last `send` of a run."""
+        """Called once after the last `send` or `withdraw` of a run."""
+
+    @property
+    def requests(self) -> int:
+        """How many requests were made so far, for the summary."""
+        return 0
 
     def check(self) -> Iterator[Check]:
         """Whether the destination answers and may be written; changes nothing there."""

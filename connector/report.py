@@ -137,6 +137,9 @@ def _checked(here: Installation, name: str, kind: str) -> dict[str, Any]:
         is_well = all(check["exit_code"] == 0 for check in checks)
         if isinstance(port, Destination) and name == here.config.people_from and is_well:
             checks.append(_people(port))
+        if isinstance(port, Destination) and here.config.destinations[name].withdraw and not port.withdraws:
+            why = "its settings do not say how anything is taken back; say it, or leave withdraw out"
+            checks.append(_line(Check("withdraw: yes", False, why), 1))
         if isinstance(port, Source):
             checks += [_line(check, 1) for check in _streams(here, name, port)]
             checks += [_line(check, 1) for check in (_fields(here, name, port) if is_well else ())]

@@ -51,7 +51,8 @@ class OAuth:
     """`Authorization: Bearer …` with a token that is renewed a minute before it ends, or once after a refusal.
 
     `ask` posts a form to the vendor's token address and gives its decoded answer; it raises AuthError for a refusal,
-    which is not tried again. `address` and the secrets name the account; `fields` are sent beside the usual ones.
+    which is not tried again. `address` and the secrets name the account; `fields` are sent beside the usual ones, or
+    instead (another `grant_type`). An empty `refresh_token`: the client asks for itself (section 4.4).
     """
 
     def __init__(
@@ -66,8 +67,9 @@ class OAuth:
         fields: Mapping[str, str] | None = None,
     ) -> None:
         self._ask, self._context = ask, context
+        grant = "refresh_token" if refresh_token else "client_credentials"
         self._form = {
-            "grant_type": "refresh_token", "client_id": client_id, "client_secret": client_secret, **(fields or {}),
+            "grant_type": grant, "client_id": client_id, "client_secret": client_secret, **(fields or {}),
         }
         self._configured = refresh_token
         self._known = (client_secret, refresh_token)
@@ -150,19 +152,19 @@ class OAuth:
 
     def _asked(self, refresh: str) -> Tokens:
         asked_at = self._context.clock.now()
-        answer = self._ask({**self._form, "refresh_token": refresh})
+        answer = self._ask({**self._form, **({"refresh_token": refresh} if refresh else {})})
         access = answer.get("access_token") if isinstance(answer, dict) else None
         if not isinstance(access, str) or not access:
             said = answer.get("error") if isinstance(answer, dict) else None
             if isinstance(said, str):  # some vendors refuse with status 200
-                raise AuthError(f"the refresh token was refused ({said}); authorise again")
+                raise AuthError(f"the {'refresh token' if refresh else 'client'} was refused ({said}); authorise again")
             raise UnexpectedShape("the token address answered without access_token; check its address")
         renewed = answer.get("refresh_token")
         lives = _seconds(answer.get("expires_in"))
         return self._saw(
             Tokens(
                 access,
-                renewed if isinstance(renewed, str) and renewed else refresh,
+                renewed if isinstance(renewed, str) and renewed and refresh else refresh,
                 None if lives is None else (asked_at + lives - min(EARLY, lives / 2)).isoformat(),
             )
         )

@@ -20,7 +20,7 @@ def test_every_command_of_the_readme_ends_well_as_written() -> None:
     finally:
         subprocess.run([ROOT / "tests/real/tryton/stop"], cwd=ROOT, capture_output=True, timeout=60)
         example = ROOT / "docs/examples/tryton"
-        for left in [*example.glob("connector.db*"), *example.glob("out/*.csv")]:
+        for left in [*example.glob("connector.db*"), *example.glob("out/*.*")]:
             left.unlink()
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "Amira Haddad     2,940.00" in done.stdout

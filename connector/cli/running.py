@@ -105,6 +105,12 @@ def rebuild(session: Session) -> int:
 def push(
     session: Session,
     destination: Annotated[list[str] | None, typer.Argument(help="Destinations; all when none is named.")] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read back all that was confirmed: what somebody changed there.")
+    ] = False,
+    withdraw: Annotated[
+        bool, typer.Option("--withdraw", help="Take back all that is no value any more, beyond guard.shrink too.")
+    ] = False,
     dry_run: _DryRun = False,
 ) -> int:
     """Deliver what is owed."""
@@ -112,7 +118,9 @@ def push(
     from connector.cli.tables import summary
 
     with Progress(session.json) as progress, session.stopping() as stop:
-        answer = session.app.push(destination or [], dry_run=dry_run, progress=progress, stop=stop)
+        answer = session.app.push(
+            destination or [], dry_run=dry_run, verify=verify, withdraw=withdraw, progress=progress, stop=stop
+        )
     return session.show(answer, summary)
 
 

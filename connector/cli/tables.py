@@ -73,6 +73,17 @@ def summary(console: Console, run: Mapping[str, Any]) -> None:
     for one in run.get("destinations", ()):
         for change in one.get("changes", ()):
             console.print(_change({**change, "destination": one["destination"]}))
+        for drift in one.get("drift", ()):
+            console.print(f"{drift['key']}: changed there: {drift['message']}")
+        if one.get("withdrawn") or one.get("drifted"):
+            told = {"taken back": one.get("withdrawn"), "changed there by somebody": one.get("drifted")}
+            said = ", ".join(f"{what}: {count:,}" for what, count in told.items() if count)
+            console.print(f"{one['destination']}: {said}")
+        if "requests" in one:
+            console.print(
+                f"{one['destination']}: {one['requests']:,} requests made; a push first reads back "
+                f"{one['reads_first']:,} values nobody answered for"
+            )
     for text in _troubles(run, streams):
         console.print(text)
     ended = f" at {when(run['ended_at'])}" if run.get("ended_at") else ""
@@ -89,6 +100,7 @@ def _troubles(run: Mapping[str, Any], streams: Iterable[tuple[Mapping[str, Any],
     for one in run.get("destinations", ()):
         if one["error"]:
             yield f"{one['destination']}: {one['error']}"
+        yield from one.get("notes", ())
     for note in run.get("notes", ()):
         yield str(note)
     yield from (f"→ {step}" for step in run.get("next", ()))
@@ -182,7 +194,14 @@ def quarantine(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
 
 def deliveries(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
     names = ("key", "state", "value", "confirmed_value", "attempt", "message")
-    table(console, "Deliveries", names, [[one[name] for name in names] for one in found])
+    table(
+        console, "Deliveries", names,
+        [
+            [f"changed there: {one['drift']}" if name == "message" and one["drift"] else one[name]
+             for name in names]
+            for one in found
+        ],
+    )
 
 
 def decided(console: Console, what: Mapping[str, Any]) -> None:

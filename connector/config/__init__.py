@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 # What stands for a required key that is faulty, so that the faults of the others are told as well.
 _STAND_INS = {"timezone": "UTC", "currency": NO_CURRENCY, "sources": {"none": {}}}
 
-_IDS_EVERY = {"daily": timedelta(days=1), "weekly": timedelta(days=7), "monthly": timedelta(days=30), "never": None}
+_EVERY = {"daily": timedelta(days=1), "weekly": timedelta(days=7), "monthly": timedelta(days=30), "never": None}
 
 load_adapter = adapters.load_adapter  # the core reaches an adapter here, and nowhere else
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,10 @@ class SourceConfig:
 
 @dataclass(frozen=True, slots=True)
 class DestinationConfig:
-    """One destination: its class, its checked settings and the common keys."""
+    """One destination: its class, its checked settings and the common keys.
+
+    `verify_every`: how often confirmed values are read back; None: never.
+    """
 
     name: str
     adapter: str
@@ -73,6 +76,11 @@ class DestinationConfig:
     schedule: Schedule | None
     periods: str
     on_unanswered: str
+    adjustments: str
+    verify_every: timedelta | None
+    on_drift: str
+    withdraw: bool
+    parallel: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +244,7 @@ class Reader:
             since = datetime(since.year, since.month, since.day, tzinfo=zone).astimezone(ZoneInfo("UTC"))
         return SourceConfig(
             name, keys.adapter, make, settings, mapping, keys.schedule, since, keys.overlap, keys.budget,
-            keys.windows, keys.history_import, _IDS_EVERY[keys.reconcile_ids],
+            keys.windows, keys.history_import, _EVERY[keys.reconcile_ids],
         )
 
     def destination(self, name: str) -> DestinationConfig | None:
@@ -245,8 +253,13 @@ class Reader:
         )
         if keys is None or make is None or settings is None:
             return None
+        if keys.parallel > 1 and not make.concurrent:
+            self.fault(("destinations", name, "parallel"), f"{keys.adapter} makes one call at a time, expected 1")
+        if keys.withdraw == "yes" and not make.withdraws:
+            self.fault(("destinations", name, "withdraw"), f"{keys.adapter} cannot take anything back, expected no")
         return DestinationConfig(
-            name, keys.adapter, make, settings, keys.schedule, keys.periods, keys.on_unanswered
+            name, keys.adapter, make, settings, keys.schedule, keys.periods, keys.on_unanswered, keys.adjustments,
+            _EVERY[keys.verify], keys.on_drift, keys.withdraw == "yes", keys.parallel,
         )
 
     def part(

@@ -25,6 +25,7 @@ from connector.config.values import (
     Since,
     Weight,
     Workday,
+    YesNo,
     Zone,
 )
 
@@ -203,6 +204,21 @@ class DestinationKeys(Keys):
     periods: Literal["current", "open", "closed", "all"] = Field("open", description="Which periods are pushed.")
     on_unanswered: Literal["hold", "resend"] = Field(
         "hold", description="A send without an answer that cannot be read back: wait for a person, or send again."
+    )
+    adjustments: Literal["separate", "included", "none"] = Field(
+        "none", description="Accepted adjustments: each by itself, in the value of the period they are paid with, none."
+    )
+    verify: Literal["daily", "weekly", "monthly", "never"] = Field(
+        "never", description="How often confirmed values are read back, where the destination can be read."
+    )
+    on_drift: Literal["report", "overwrite"] = Field(
+        "report", description="A value that somebody changed there: say so, or write ours again."
+    )
+    withdraw: YesNo = Field(
+        "no", description="yes: values that are none any more are taken back, where the destination can."
+    )
+    parallel: int = Field(
+        1, ge=1, le=32, description="So many calls at once, within its rate limit, where the adapter can."
     )
 
 

@@ -37,6 +37,15 @@ def _percent(value: Any) -> float:
     return float(found[1]) / 100
 
 
+def _yes_no(value: Any) -> str:
+    """YAML 1.2 reads yes and no as text, and true and false as what others write for them."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value not in ("yes", "no"):
+        raise ValueError("expected yes or no")
+    return str(value)
+
+
 def _share_of_limit(value: Any) -> float:
     share = _percent(value)
     if share == 0:
@@ -160,6 +169,9 @@ Percent = Annotated[
 ]
 ShareOfLimit = Annotated[
     float, PlainValidator(_share_of_limit), _text_schema("A percentage above 0.", r"^\d+(\.\d+)?\s*%$", example="80%")
+]
+YesNo = Annotated[
+    str, PlainValidator(_yes_no), WithJsonSchema({"enum": ["yes", "no", True, False]}),
 ]
 ScheduleText = Annotated[
     Schedule, PlainValidator(_schedule), _text_schema("crontab(5), or `every 10m`.", example="*/15 * * * *")

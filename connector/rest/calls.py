@@ -11,14 +11,18 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from connector.answer import TRANSIENT, Response
-from connector.auth import Auth, Basic, Bearer, Header, Login
 from connector.errors import AuthError, Permanent, RemoteError, UnexpectedShape
 from connector.http import Client
-from connector.outgoing import Template, Unusable
+from connector.outgoing import Body, Template, Unusable, place, put
 from connector.pace import Pace
-from connector.paths import compile_path, holds
+from connector.paths import compile_path, steps
 from connector.ports import Context, Delivery, Outcome, Receipt
-from connector.rest.grammar import MORE, AuthSettings, LoginCall, RestSettings
+from connector.rest.bodies import Written, as_json, written
+from connector.rest.credentials import credential, field_of, secrets_of, session_of
+from connector.rest.grammar import MORE, Answer, LoginCall, RestSettings
+from connector.rest.listing import Reader
+from connector.rest.parts import FilledExpression, address
+from connector.rest.sending import Update
 
 
 class Refusal(Permanent):
@@ -27,14 +31,15 @@ class Refusal(Permanent):
     def __init__(self, response: Response) -> None:
         self.response = response
         system = response.place.get("system", "")
+        said = response.vendor_message() or f"status {response.status}"
         super().__init__(
-            f"{system}: {response.method} refused with status {response.status}: {said(response)}",
+            f"{system}: {response.method} refused with status {response.status}: {said}",
             status=response.status, system=system, request_id=response.request_id,
         )
 
 
 class Unreadable(Exception):
-    """The config names no way to read this record."""
+    """The config names no way to read this record, or what is compared cannot be seen in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +55,12 @@ class Item:
         return {**self.scope, "remote_id": remote_id}
 
     def receipt(
-        self, outcome: Outcome, message: str = "", remote_id: str | None = None, response: Response | None = None
+        self, outcome: Outcome, message: str = "", remote_id: str | None = None, response: Response | None = None,
+        *, is_written: bool = False,
     ) -> Receipt:
         """What became of it."""
         status, request_id = (response.status, response.request_id) if response else (None, None)
-        return Receipt(self.delivery.key, outcome, remote_id, message, status, request_id)
+        return Receipt(self.delivery.key, outcome, remote_id, message, status, request_id, is_written)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +75,17 @@ class Calls:
     """The calls of one destination, by its settings."""
 
     def __init__(self, name: str, settings: RestSettings, context: Context) -> None:
-        self.name, self.settings = name, settings
+        self.name, self.settings, self._zone = name, settings, context.zone
         self._logs_in = settings.auth is not None and settings.auth.login is not None
+        self._field = field_of(settings.auth)
         self.client = Client(
             settings.base_url, system=name, context=context, judge=self._judge, forbidden_is_auth=self._logs_in,
-            auth=self._auth(settings.auth), pace=Pace(
-                requests_per_second=settings.requests_per_second, budget=context.budget
-            ),
+            auth=credential(settings.auth, name, context, self._log_in), secrets=secrets_of(settings.auth),
+            session=session_of(settings.auth, context.clock), headers=settings.headers,
+            pace=Pace(requests_per_second=settings.requests_per_second, budget=context.budget),
+        )
+        self.reader = Reader(
+            self.client, context.zone, settings.answer or Answer.model_validate({}), settings.decode, self._field
         )
 
     # --- writing -----------------------------------------------------------------------------------------------------
@@ -83,11 +93,10 @@ class Calls:
     def create(self, items: Sequence[Item]) -> Response:
         """Create one record, or several in one call. Raises Refusal, Unanswered, RemoteError."""
         send = self.settings.send
-        bodies = [item.body for item in items]
-        payload: Any = bodies[0] if not send.rows else bodies if send.rows == "@" else {send.rows: bodies}
-        template = _address(send.address)
+        template, scope = address(send.address), items[0].named(None)
+        body = self.one(items[0].body, scope) if not send.rows else self.several(items)
         try:
-            return self.client.request(send.method, template(items[0].named(None)), json=payload)
+            return self._write(send.method, template(scope), body, scope)
         except Refusal as no:
             if no.status in (404, 405) and not template.paths:  # the same for every value: a fault of the config
                 raise no.response.error(
@@ -95,14 +104,85 @@ class Calls:
                 ) from None
             raise
 
-    def change(self, item: Item, remote_id: str) -> Response:
-        """Change the record of that id. Raises Refusal, Unanswered, RemoteError."""
+    def change(self, item: Item, remote_id: str, row: Any = None) -> Response:
+        """Change the record of that id; `row` is how it stands, where that was read. Raises what `create` does."""
         update = self.settings.send.update
         assert update is not None  # noqa: S101  # asked by the caller
-        address = update.address
-        if address.startswith("..."):
-            address = self.settings.send.address + address[3:]
-        return self.client.request(update.method, _address(address)(item.named(remote_id)), json=item.body)
+        scope = item.named(remote_id)
+        body = Body(update.body, self._zone)(scope) if update.body else item.body
+        if update.keep is not None:
+            body = _over(self._kept(item, remote_id, row, update), body)
+        return self._write(update.method, self._at(update.address, scope), self.one(body, scope), scope)
+
+    def withdraw(self, item: Item, remote_id: str) -> Response:
+        """Take the record of that id back. Raises what `create` does."""
+        withdraw = self.settings.send.withdraw
+        assert withdraw is not None  # noqa: S101  # asked by the caller
+        scope = item.named(remote_id)
+        body = written(self._field, "form") if self._field else Written()
+        return self._write(withdraw.method, self._at(withdraw.address, scope), body, scope)
+
+    def one(self, body: Mapping[str, Any], scope: Mapping[str, Any]) -> Written:
+        """One record as a body."""
+        send = self.settings.send
+        if send.as_ == "none":
+            return Written()
+        if send.as_ == "text":
+            is_xml = "xml" in (send.content_type or "")
+            text = Template(str(send.text), for_xml=is_xml, more=MORE)(scope)
+            return written(text, "text", send.content_type)
+        beside = {name: Template(text, more=MORE)(scope) for name, text in send.beside.items()}
+        if send.json_field:
+            return written({**beside, send.json_field: as_json(body), **self._field}, send.as_, send.content_type)
+        return written({**beside, **body, **self._field}, send.as_, send.content_type)
+
+    def several(self, items: Sequence[Item]) -> Written:
+        """Several records as one body: a list, or a mapping by what `send.by` says of each."""
+        send = self.settings.send
+        records: Any = [item.body for item in items]
+        if send.by is not None:
+            records = {}
+            for item in items:
+                key = self.key_of(item)
+                if send.many:
+                    records.setdefault(key, []).append(item.body)
+                else:
+                    records[key] = item.body
+        inner = records if send.rows == "@" else {send.rows: records}
+        if send.json_field:
+            return written({**send.beside, send.json_field: as_json(inner), **self._field}, send.as_, send.content_type)
+        whole = {**send.beside, **inner, **self._field} if isinstance(inner, Mapping) else inner
+        return written(whole, send.as_, send.content_type)
+
+    def key_of(self, item: Item) -> str:
+        """By what a mapping of rows has this value."""
+        return Template(str(self.settings.send.by), more=MORE)(item.named(None))
+
+    def _at(self, written_address: str, scope: Mapping[str, Any]) -> str:
+        if written_address.startswith("..."):
+            written_address = self.settings.send.address + written_address[3:]
+        return address(written_address)(scope)
+
+    def _write(self, method: str, path: str, body: Written, scope: Mapping[str, Any]) -> Response:
+        query = {name: Template(text, more=MORE)(scope) for name, text in self.settings.send.query.items()}
+        return self.client.request(
+            method, path, params=query, data=body.content, headers=body.headers, safe=False,
+            body_text="" if self._field else None,
+        )
+
+    def _kept(self, item: Item, remote_id: str, row: Any, update: Update) -> dict[str, Any]:
+        """The fields of the record as it stands that go along. Raises UnexpectedShape where it cannot be seen."""
+        if row is None:
+            held = self.held(item, remote_id)
+            row = held.row if held else None
+        if not isinstance(row, Mapping):
+            raise UnexpectedShape(f"{self.name}: found no record to keep fields of, expected it at find or read_back")
+        if update.keep == "all":
+            return dict(row)
+        kept: dict[str, Any] = {}
+        for name, path in (update.keep or {}).items():
+            put(kept, place(name), compile_path(path)(row))
+        return kept
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -111,53 +191,74 @@ class Calls:
         find = self.settings.find
         if find is None:
             return None
-        scope = item.named(None)
-        query = {name: Template(text, for_url=False, more=MORE)(scope) for name, text in find.query.items()}
-        response = self._get(_address(find.get)(scope), query)
-        if response is None:
-            return None
-        rows = compile_path(find.rows)(response.json())
-        rows = [rows] if isinstance(rows, Mapping) else rows or []
+        try:
+            rows = list(self.reader.rows(find, item.named(None), "find"))
+        except Refusal as no:
+            if no.status in (404, 410):
+                return None
+            raise
         if len(rows) > 1:
             raise Unusable(f"find gives {len(rows)} records for this value, expected one; make its query narrower")
-        return Held(identity(compile_path(find.id)(rows[0])), rows[0]) if rows else None
+        if not rows:
+            return None
+        try:
+            return Held(identity(compile_path(find.id)(rows[0])), rows[0])
+        except ValueError as error:
+            raise UnexpectedShape(f"{self.name}: find.id: {error}", system=self.name) from None
 
     def held(self, item: Item, remote_id: str | None) -> Held | None:
         """The record as it stands there, None when there is none. Raises Unreadable, Unusable, RemoteError."""
         read_back, find = self.settings.read_back, self.settings.find
-        if read_back is None or read_back.get is None:
+        if read_back is None or not read_back.is_call:
             if find is None:
                 raise Unreadable
             return self.look(item)
-        template = _address(read_back.get)
-        if remote_id is None and "remote_id" in template.paths:
+        if remote_id is None and "remote_id" in read_back.paths:
             if find is None:
                 raise Unreadable
             found = self.look(item)
             if found is None:
                 return None
             remote_id = found.remote_id
-        response = self._get(template(item.named(remote_id)), None)
-        row = compile_path(read_back.row)(response.json()) if response else None
-        return None if row is None else Held(remote_id, row)
-
-    def differences(self, item: Item, row: Any) -> list[str]:
-        """The fields that do not stand there as they were sent."""
-        read_back = self.settings.read_back
-        compare = read_back.compare if read_back else {}
-        tolerances = compare or dict.fromkeys(self.settings.body, Decimal(0))
-        return [
-            name for name, tolerance in tolerances.items()
-            if not _same(_at(item.body, name), _at(row, name), tolerance)
-        ]
-
-    def _get(self, path: str, query: Mapping[str, str] | None) -> Response | None:
+        scope = item.named(remote_id)
         try:
-            return self.client.get(path, params=query)
+            answer = self.reader.read(read_back, scope)
         except Refusal as no:
             if no.status in (404, 410):
                 return None
             raise
+        try:
+            row = FilledExpression(read_back.row)(scope, answer)
+        except ValueError as error:
+            raise UnexpectedShape(f"{self.name}: read_back.row: {error}", system=self.name) from None
+        return None if row is None else Held(remote_id, row)
+
+    def differences(self, item: Item, row: Any) -> list[str]:
+        """The fields that do not stand there as they were sent. Raises Unreadable for one that cannot be seen."""
+        send, read_back = self.settings.send, self.settings.read_back
+        sent = item.body
+        if send.update is not None and send.update.body:
+            sent = _over(dict(item.body), Body(send.update.body, self._zone)(item.named(None)))
+        compare = read_back.compare if read_back else {}
+        wrong, unseen = [], []
+        for name in compare or self.settings.body:
+            rule = compare.get(name)
+            ours = _at(sent, name)
+            if rule is not None and rule.path is not None:
+                try:
+                    found = FilledExpression(rule.path)(item.named(None), row)
+                except ValueError:
+                    found = None
+                is_seen = found is not None or (steps(rule.path) is not None and _has(row, rule.path))
+            else:
+                found, is_seen = _at(row, name), _has(row, name)
+            if not is_seen and ours not in (None, ""):
+                unseen.append(name)
+            elif not _same(ours, found, rule.tolerance if rule else Decimal(0)):
+                wrong.append(name)
+        if unseen and not wrong:
+            raise Unreadable(f"reading it back shows no {', '.join(unseen)}; check the credential's rights to see it")
+        return wrong
 
     # --- the credential ----------------------------------------------------------------------------------------------
 
@@ -168,58 +269,34 @@ class Calls:
         is_refusal = 400 <= status < 500 and status not in TRANSIENT and not is_credential
         return Refusal(response) if is_refusal else None
 
-    def _auth(self, auth: AuthSettings | None) -> Auth | None:
-        if auth is None:
-            return None
-        if auth.value is not None:
-            return Header(str(auth.header), auth.value.get_secret_value())
-        if auth.bearer is not None:
-            return Bearer(auth.bearer.get_secret_value())
-        if auth.basic is not None:
-            return Basic(auth.basic.user, auth.basic.password.get_secret_value())
-        login = auth.login
-        assert login is not None  # noqa: S101  # the grammar: exactly one of the four
-        known = tuple(value.get_secret_value() for value in login.body.values())
-        return Login(lambda: self._log_in(login), header=auth.header or "Authorization", known=known)
-
     def _log_in(self, login: LoginCall) -> str:
-        body = {name: value.get_secret_value() for name, value in login.body.items()}
+        body = written({name: value.get_secret_value() for name, value in login.body.items()}, login.as_)
         try:
             response = self.client.request(
-                "POST", login.post, json=body, body_text="(the login)", signed=False, safe=True
+                "POST", login.post, data=body.content, headers=body.headers, body_text="(the login)", signed=False,
+                safe=True,
             )
         except Refusal as no:
-            raise no.response.error(AuthError, f"the login was refused ({said(no.response)})") from None
-        token = compile_path(login.token)(response.json())
+            raise no.response.error(AuthError, f"the login was refused ({self.said(no.response)})") from None
+        try:
+            token = compile_path(login.token)(self.reader.unpacked(response.json()))
+        except ValueError as error:
+            raise response.error(UnexpectedShape, f"auth.login.token: {error}") from None
         if not isinstance(token, str) or not token:
             found = type(token).__name__
             raise response.error(UnexpectedShape, f"auth.login.token: found {found} at {login.token}, expected text")
         return login.prefix + token
 
+    def said(self, response: Response) -> str:
+        """The destination's own words, or its status."""
+        return self.reader.words(response)
 
-def _address(text: str) -> Template:
-    return Template(text, for_url=True, more=MORE)
-
-
-def decoded(response: Response) -> Any:
-    """The decoded answer, None where it is no JSON."""
-    try:
-        return response.json()
-    except UnexpectedShape:
-        return None
-
-
-def says(expression: str, answer: Any) -> bool:
-    """Whether the expression is true of the answer; one that does not fit it is not."""
-    try:
-        return holds(compile_path(expression)(answer))
-    except ValueError:
-        return False
-
-
-def said(response: Response) -> str:
-    """The destination's own words, or its status."""
-    return response.vendor_message() or f"status {response.status}"
+    def decoded(self, response: Response) -> Any:
+        """The decoded answer, None where it is no JSON."""
+        try:
+            return self.reader.unpacked(response.json())
+        except UnexpectedShape:
+            return None
 
 
 def identity(found: Any) -> str | None:
@@ -227,10 +304,33 @@ def identity(found: Any) -> str | None:
     return str(found) if isinstance(found, (str, int)) and not isinstance(found, bool) and found != "" else None
 
 
+def _over(under: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """One record over another, objects in it field by field."""
+    for name, value in over.items():
+        inner = under.get(name)
+        both = isinstance(inner, Mapping) and isinstance(value, Mapping)
+        under[name] = _over(dict(inner), value) if both else value  # type: ignore[arg-type]  # `both` says so
+    return under
+
+
 def _at(record: Any, name: str) -> Any:
-    for step in name.split("."):
-        record = record.get(step) if isinstance(record, Mapping) else None
+    for step in place(name):
+        if isinstance(step, int):
+            record = record[step] if isinstance(record, list) and step < len(record) else None
+        else:
+            record = record.get(step) if isinstance(record, Mapping) else None
     return record
+
+
+def _has(record: Any, name: str) -> bool:
+    """Whether the record shows that field at all, be it null."""
+    *outer, last = place(name)
+    for step in outer:
+        if isinstance(step, int):
+            record = record[step] if isinstance(record, list) and step < len(record) else None
+        else:
+            record = record.get(step) if isinstance(record, Mapping) else None
+    return last in record if isinstance(record, Mapping) else isinstance(record, list)
 
 
 def _same(sent: Any, held: Any, tolerance: Decimal) -> bool:

@@ -1,8 +1,9 @@
 """A REST destination described in YAML (`grammar`): one value a call or many, found first, read back afterwards.
 
-How one value goes out: its record is known (from the last receipt) or looked up by `find`; it is changed by
-`send.update`, or created by `send.post`. A refusal that says the record exists leads to the look-up too. Whatever the
-status, the verdict is `answer`'s; what was taken is compared by `read_back` before it counts as confirmed.
+How one value goes out: its employee and what it belongs to are looked up; its record is known (from the last receipt)
+or looked up by `find`; it is changed by `send.update`, or created by `send`. A refusal that says the record exists
+leads to the look-up too. Whatever the status, the verdict is `answer`'s; what was taken is compared by `read_back`
+before it counts as confirmed.
 
 An error raised from here says that nothing of what has no receipt yet was taken; whatever may have been is a receipt
 `unanswered`.
@@ -10,7 +11,8 @@ An error raised from here says that nothing of what has no receipt yet was taken
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,8 +22,12 @@ from connector.outgoing import Body, Template, Unusable, view
 from connector.paths import compile_path
 from connector.ports import Check, Context, Delivery, Destination, Employee, Receipt
 from connector.rest import employees as directory
-from connector.rest.calls import Calls, Item, Refusal, Unreadable, decoded, identity, said, says
+from connector.rest.calls import Calls, Held, Item, Refusal, Unreadable, identity
+from connector.rest.employees import Missing
 from connector.rest.grammar import MORE, Answer, RestSettings
+from connector.rest.listing import says
+from connector.rest.parts import Reading
+from connector.rest.verdicts import Told, verdicts
 
 CALLS_AT_ONCE = 20  # values whose receipts are committed together, where a repeat is harmless
 
@@ -31,6 +37,9 @@ class RestDestination(Destination):
 
     Settings = RestSettings
     settings: RestSettings
+    concurrent = True
+    concurrent = True
+    withdraws = True  # where the config says how
 
     def __init__(self, name: str, settings: RestSettings, context: Context) -> None:
         super().__init__(name, settings, context)
@@ -38,24 +47,36 @@ class RestDestination(Destination):
         self._answer = settings.answer or Answer.model_validate({})
         self._calls = Calls(name, settings, context)
         self._body = Body(settings.body, context.zone)
-        self.idempotent = send.put is not None or (settings.find is not None and send.update is not None)
+        overwrites = send.overwrites
+        if overwrites is None:
+            overwrites = send.put is not None or send.patch is not None
+        self.idempotent = overwrites or (settings.find is not None and send.update is not None)
+        self.kind = "state" if self.idempotent else "log"
+        self.withdraws = send.withdraw is not None
         self.batch = send.batch if send.rows else CALLS_AT_ONCE if self.idempotent else 1
+        self._uses_employee = settings.uses_employee
+        self._knowing = threading.Lock()
         self._directory: directory.Directory | None = None
 
     @classmethod
     def has_directory(cls, settings: RestSettings) -> bool:
-        return settings.employees is not None
+        return settings.employees is not None and settings.employees.code is not None
 
     def employees(self) -> Iterator[Employee]:
-        assert self.settings.employees is not None  # noqa: S101  # `has_directory` was asked
-        return directory.people(self._calls.client, self.settings.employees, self.context.zone)
+        grammar = self.settings.employees
+        assert grammar is not None  # noqa: S101  # `has_directory` was asked
+        reader = self._calls.reader
+        teams = None
+        if grammar.teams is not None:
+            teams = directory.team_names(reader.rows(grammar.teams, {}, "employees.teams"), grammar)
+        return directory.people(reader.rows(grammar, {}, "employees"), grammar, self.context.zone, teams)
 
     def send(self, deliveries: Sequence[Delivery]) -> Iterator[Receipt]:
         fresh = []
         for delivery in deliveries:
             try:
                 item = self._item(delivery)
-                receipt = self._changed(item)
+                receipt = self._stands(item) or self._changed(item)
             except Unusable as unusable:
                 yield Receipt(delivery.key, "refused", message=str(unusable))
                 continue
@@ -65,68 +86,154 @@ class RestDestination(Destination):
                 fresh.append(item)
             else:
                 yield from self._create([item])
-        if fresh:
-            yield from self._create(fresh)
+        for call in self._shared_calls(fresh):
+            yield from self._create(call)
 
     def content(self, delivery: Delivery) -> Any:
         """Their record, and by what its employee is found; a value that cannot be said is content as it is."""
         scope = view(delivery)
         try:
             record: Any = self._body(scope)
+            update = self.settings.send.update
+            if update is not None and update.body:
+                record = {**record, "update": Body(update.body, self.context.zone)(scope)}
         except Unusable:
             record = super().content(delivery)
         if self.settings.employees is None:
             return {"body": record}
         return {"body": record, "found_by": [scope["subject"]["employee_code"], scope["subject"]["email"]]}
 
+    def fields(self, delivery: Delivery) -> Mapping[str, Any]:
+        """Their record; what is looked up there stands empty in it."""
+        try:
+            return self._body(view(delivery))
+        except Unusable:
+            return super().fields(delivery)
+
     def find(self, delivery: Delivery) -> Receipt | None:
         try:
             item = self._item(delivery)
             held = self._calls.held(item, delivery.remote_id)
-        except Unreadable:
-            if delivery.remote_id is not None and self.settings.send.update is not None:
-                return item.receipt("retry", "cannot be read, but changing a known record again is harmless")
-            return None
-        except Unusable:
+            wrong = self._calls.differences(item, held.row) if held else []
+        except (Unreadable, Unusable):
             return None
         if held is None:
             return item.receipt("retry", "not there")
-        wrong = self._calls.differences(item, held.row)
         if wrong:
             return item.receipt("retry", f"holds another {', '.join(wrong)}", held.remote_id)
         return item.receipt("confirmed", "read back", held.remote_id)
 
+    def may_repeat(self, delivery: Delivery) -> bool:
+        """A known record may be changed again, also where another would be a second one."""
+        is_known = delivery.remote_id is not None and self.settings.send.update is not None
+        return is_known or super().may_repeat(delivery)
+
+    def withdraw(self, deliveries: Sequence[Delivery]) -> Iterator[Receipt]:
+        """A record that can be read goes only while it is as we wrote it; what somebody changed stays."""
+        for delivery in deliveries:
+            try:
+                yield self._withdrawn(self._item(delivery))
+            except Unusable as unusable:
+                yield Receipt(delivery.key, "refused", message=str(unusable))
+
     def check(self) -> Iterator[Check]:
-        employees, find = self.settings.employees, self.settings.find
-        probe = employees.get if employees else None
-        if probe is None and find is not None and not Template(find.get, for_url=True, more=MORE).paths:
-            probe = find.get
-        if probe is None:
+        settings = self.settings
+        fixed: list[Reading] = [one for one in (settings.employees, *settings.lookups.values(), settings.find)
+                                if one is not None and not one.paths]
+        if not fixed:
             yield Check("can be reached", True, "nothing can be read without writing; the first push will show")
             return
+        probe = fixed[0]
         try:
-            self._calls.client.get(probe)
+            self._calls.reader.read(probe, {})
         except RemoteError as error:
-            yield Check(f"GET {probe}", False, str(error))
+            yield Check(f"{probe.method} {probe.address}", False, str(error))
         else:
-            yield Check(f"GET {probe}", True)
+            yield Check(f"{probe.method} {probe.address}", True)
+
+    @property
+    def requests(self) -> int:
+        return self._calls.client.requests
 
     def close(self) -> None:
         self._calls.client.close()
 
+    # --- a value made ready ------------------------------------------------------------------------------------------
+
     def _item(self, delivery: Delivery) -> Item:
-        """Raises Unusable for a value that cannot be said, and RemoteError when their employees cannot be read."""
+        """Raises Unusable for a value that cannot be said, and RemoteError when their lists cannot be read."""
         scope = view(delivery)
-        employees, subject = self.settings.employees, scope["subject"]
-        if employees is not None and subject["kind"] == "person":
-            if self._directory is None:
-                rows = directory.read(self._calls.client, employees)
-                self._directory = directory.Directory(rows, employees)
-            subject["employee_code"] = self._directory.code(subject["employee_code"], subject["email"])
+        subject = scope["subject"]
+        if self.settings.employees is not None and subject["kind"] == "person":
+            self._know(scope, subject)
+        found: dict[str, Any] = {}
+        scope["lookup"] = found
+        for name, lookup in self.settings.lookups.items():
+            rows = list(self._calls.reader.kept_rows(lookup, scope, f"lookups.{name}"))
+            if len(rows) > 1:
+                raise Unusable(f"lookups.{name} gives {len(rows)} records, expected one; make it narrower")
+            if not rows and lookup.on_miss != "null":
+                raise Missing(f"lookups.{name}: the destination has no such record; make it there, or mend the config")
+            found[name] = rows[0] if rows else None
         body = self._body(scope)
         return Item(delivery, {**scope, "body": body}, body)
 
+    def _know(self, scope: dict[str, Any], subject: dict[str, Any]) -> None:
+        """Put their employee into the scope: the row, and the code they know them by."""
+        grammar = self.settings.employees
+        assert grammar is not None  # noqa: S101  # asked by the caller
+        with self._knowing:
+            if self._directory is None:
+                self._directory = directory.Directory(self._calls.reader.rows(grammar, {}, "employees"), grammar)
+        try:
+            person = self._directory.person(subject["employee_code"], subject["email"])
+        except Missing:
+            if grammar.on_miss != "null":
+                raise
+            subject["employee_code"] = None
+            return
+        if person.row is None and self._uses_employee:
+            raise Unusable("several rows there have this employee's code and differ; correct it there")
+        subject["employee_code"] = person.code if grammar.code else subject["employee_code"]
+        scope["employee"] = person.row
+
+    def _shared_calls(self, items: Sequence[Item]) -> Iterator[list[Item]]:
+        """The values that go together in one call: of one address, and within what a call takes."""
+        send = self.settings.send
+        template = Template(send.address, for_url=True, more=MORE)
+        calls: dict[str, list[list[Item]]] = {}
+        for item in items:
+            at = calls.setdefault(template(item.named(None)), [])
+            if not at or not self._has_room(at[-1], item):
+                at.append([])
+            at[-1].append(item)
+        for at in calls.values():
+            yield from at
+
+    def _has_room(self, call: Sequence[Item], item: Item) -> bool:
+        send = self.settings.send
+        if len(call) >= send.batch:
+            return False
+        if send.by and not send.many and self._calls.key_of(item) in map(self._calls.key_of, call):
+            return False
+        if send.max_bytes is None or not call:
+            return True
+        return len(self._calls.several([*call, item]).content or b"") <= send.max_bytes
+
     # --- a record that is there --------------------------------------------------------------------------------------
+
+    def _stands(self, item: Item) -> Receipt | None:
+        """The confirmation of a value that stands there already, where that is looked at first."""
+        read_back = self.settings.read_back
+        if read_back is None or not read_back.first:
+            return None
+        try:
+            held = self._calls.held(item, item.delivery.remote_id)
+            if held is None or self._calls.differences(item, held.row):
+                return None
+        except Unreadable:
+            return None
+        return item.receipt("confirmed", "it stood there already", held.remote_id)
 
     def _changed(self, item: Item) -> Receipt | None:
         """Change the value's record; None when there is none. Raises Unusable when there are several."""
@@ -137,22 +244,52 @@ class RestDestination(Destination):
             if receipt is not None:
                 return receipt
         found = self._calls.look(item)
-        return None if found is None or found.remote_id is None else self._change(item, found.remote_id)
+        if found is None:
+            return None
+        if found.remote_id is None:
+            raise Unusable("find shows this value's record without an id, expected one at find.id")
+        return self._change(item, found.remote_id, found)
 
-    def _change(self, item: Item, remote_id: str) -> Receipt | None:
+    def _change(self, item: Item, remote_id: str, found: Held | None = None) -> Receipt | None:
         """None when the record has gone."""
         try:
-            response = self._calls.change(item, remote_id)
+            response = self._calls.change(item, remote_id, found.row if found else None)
         except Unanswered as lost:
             return item.receipt("unanswered", str(lost), remote_id)
         except Refusal as no:
-            return None if no.status in (404, 410) else item.receipt("refused", said(no.response), None, no.response)
-        answer = decoded(response)
-        if answer is None and response.content.strip() and self._answer.ok:
+            said = self._calls.said(no.response)
+            return None if no.status in (404, 410) else item.receipt("refused", said, None, no.response)
+        answer = self._calls.decoded(response)
+        if answer is None and response.status != 204 and self._answer.ok:
             return item.receipt("unanswered", "the answer is no JSON", remote_id, response)
         if not self._is_ok(answer, response):
-            return item.receipt("refused", said(response), None, response)
+            return item.receipt("refused", self._calls.said(response), None, response)
         return self._taken(item, response, remote_id)
+
+    def _withdrawn(self, item: Item) -> Receipt:  # noqa: PLR0911  # each is one thing that may be found there
+        remote_id = item.delivery.remote_id
+        try:
+            held = self._calls.held(item, remote_id)
+            if held is None:
+                return item.receipt("confirmed", "it is not there any more")
+            if self._calls.differences(item, held.row):
+                return item.receipt("refused", "somebody changed it there, so it was not taken back")
+            remote_id = remote_id or held.remote_id
+        except Unreadable:
+            pass
+        if remote_id is None:
+            return item.receipt("refused", "its id there is not known, so it cannot be taken back")
+        try:
+            response = self._calls.withdraw(item, remote_id)
+        except Unanswered as lost:
+            return item.receipt("unanswered", str(lost), remote_id)
+        except Refusal as no:
+            if no.status in (404, 410):
+                return item.receipt("confirmed", "it is not there any more")
+            return item.receipt("refused", self._calls.said(no.response), remote_id, no.response)
+        if not self._is_ok(self._calls.decoded(response), response):
+            return item.receipt("refused", self._calls.said(response), remote_id, response)
+        return item.receipt("confirmed", "taken back", None, response)
 
     # --- creating ----------------------------------------------------------------------------------------------------
 
@@ -166,10 +303,11 @@ class RestDestination(Destination):
             return
         except Refusal as no:
             response, is_refused = no.response, True
-        answer, rows_at = decoded(response), self._answer.rows
-        rows = compile_path(rows_at)(answer) if rows_at else None
-        if isinstance(rows, list) and len(rows) == len(items):
-            yield from (self._verdict(item, row, response) for item, row in zip(items, rows, strict=True))
+        answer, rows_at = self._calls.decoded(response), self._answer.rows
+        rows = self._rows(items, answer) if rows_at else ""
+        if isinstance(rows, list) and not (is_refused and self._answer.only_refused):
+            for item, row in zip(items, rows, strict=True):
+                yield self._verdict(item, row, response)
         elif is_refused:
             yield from self._none_taken(items, answer, response)
         elif answer is None and response.status != 204 and (self._answer.ok or rows_at):
@@ -177,11 +315,17 @@ class RestDestination(Destination):
         elif not self._is_ok(answer, response):
             yield from self._none_taken(items, answer, response)
         elif rows_at:
-            count = len(rows) if isinstance(rows, list) else "no"
-            message = f"{count} verdicts on {len(items)} values, expected one each"
-            yield from (item.receipt("unanswered", message, None, response) for item in items)
+            yield from (item.receipt("unanswered", str(rows), None, response) for item in items)
         else:
             yield from (self._taken(item, response, self._id_of(answer)) for item in items)
+
+    def _rows(self, items: Sequence[Item], answer: Any) -> list[Any] | str:
+        keys = [self._calls.key_of(item) for item in items] if self.settings.send.by else None
+        try:
+            found = compile_path(str(self._answer.rows))(answer)
+        except ValueError:
+            found = None
+        return verdicts(self._answer, items, keys, found)
 
     def _none_taken(self, items: Sequence[Item], answer: Any, response: Response) -> Iterator[Receipt]:
         """The call was refused: for its one value, or as a whole because of some of them, which halving finds."""
@@ -191,19 +335,23 @@ class RestDestination(Destination):
             yield from self._create(items[middle:])
             return
         there = self._there_already(items[0], answer, None, response)
-        yield there or items[0].receipt("refused", said(response), None, response)
+        yield there or items[0].receipt("refused", self._calls.said(response), None, response)
 
     def _verdict(self, item: Item, row: Any, response: Response) -> Receipt:
         """What a row of the answer says about its value."""
         answer = self._answer
-        remote_id = identity(compile_path(answer.row_id)(row)) if answer.row_id else None
-        if answer.row_ok is None or says(answer.row_ok, row):
+        if row is Told.NOTHING:
+            return item.receipt("unanswered", "the answer has no verdict on this value", None, response)
+        if row is Told.TAKEN:
+            return self._taken(item, response, None)
+        remote_id = identity(_told(answer.row_id, row))
+        if not answer.only_refused and (answer.row_ok is None or says(answer.row_ok, row)):
             return self._taken(item, response, remote_id)
         there = self._there_already(item, row, remote_id, response)
         if there is not None:
             return there
-        words = compile_path(answer.row_error)(row) if answer.row_error else None
-        return item.receipt("refused", str(words or said(response))[:200], None, response)
+        words = _told(answer.row_error, row)
+        return item.receipt("refused", str(words or self._calls.said(response))[:200], None, response)
 
     def _there_already(self, item: Item, answer: Any, remote_id: str | None, response: Response) -> Receipt | None:
         """After a refusal that says the record exists: change that record. None where it says no such thing."""
@@ -230,18 +378,31 @@ class RestDestination(Destination):
             return item.receipt("confirmed", "", remote_id, response)
         try:
             held = self._calls.held(item, remote_id)
-        except Unreadable:
+            wrong = ["record"] if held is None else self._calls.differences(item, held.row)
+        except Unreadable as unreadable:
+            if str(unreadable):
+                return item.receipt("unanswered", f"taken, but {unreadable}", remote_id, response)
             return item.receipt("confirmed", "", remote_id, response)
         except (RemoteError, Unusable) as failure:
             return item.receipt("unanswered", f"taken, but not read back: {failure}", remote_id, response)
-        wrong = ["record"] if held is None else self._calls.differences(item, held.row)
         if wrong:
             message = f"the destination took it and holds another {', '.join(wrong)}"
-            return item.receipt("refused", message, remote_id, response)
+            return item.receipt("refused", message, remote_id, response, is_written=True)
         return item.receipt("confirmed", "", remote_id or (held.remote_id if held else None), response)
 
     def _is_ok(self, answer: Any, response: Response) -> bool:
-        return self._answer.ok is None or not response.content.strip() or says(self._answer.ok, answer)
+        statuses = self._answer.statuses
+        if statuses is not None and response.status not in statuses:
+            return False
+        return self._answer.ok is None or (answer is None and response.status == 204) or says(self._answer.ok, answer)
 
     def _id_of(self, answer: Any) -> str | None:
-        return identity(compile_path(self._answer.id)(answer)) if self._answer.id else None
+        return identity(_told(self._answer.id, answer))
+
+
+def _told(path: str | None, answer: Any) -> Any:
+    """What an expression gives of an answer; nothing where it does not fit."""
+    try:
+        return compile_path(path)(answer) if path else None
+    except ValueError:
+        return None

@@ -27,12 +27,16 @@ def oauth(
 ) -> OAuth:
     """The credential of an app: what RestSource.credential gives where the settings have a refresh token.
 
-    `address` is the whole token address, `fields` what a vendor wants in the form beside the usual ones.
+    `address` is the whole token address, `fields` what a vendor wants in the form beside the usual ones. An empty
+    `refresh_token`: the client asks for itself.
     """
 
     def ask(form: Mapping[str, str]) -> Any:
         with closing(
-            Client(address, system=system, context=context, auth=made, timeout=TIMEOUT, attempts=1, judge=_refused)
+            Client(
+                address, system=system, context=context, auth=made, timeout=TIMEOUT, attempts=1,
+                judge=_refused if refresh_token else _client_refused,
+            )
         ) as client:
             # The request that needs the token is tried again, and this with it, also when no answer came: for most
             # vendors the old token is good until the new one is used.
@@ -52,4 +56,11 @@ def _refused(response: Response) -> RemoteError | None:
             AuthError,
             f"the refresh token was refused ({said}); authorise again and put the new refresh token in the config",
         )
+    return None
+
+
+def _client_refused(response: Response) -> RemoteError | None:
+    if response.status in (400, 401, 403):
+        said = response.vendor_message() or f"status {response.status}"
+        return response.error(AuthError, f"the client was refused ({said}); check its id and secret in the config")
     return None

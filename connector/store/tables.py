@@ -383,7 +383,9 @@ adjustment = Table(
     Index("adjustment_period", "period", "kpi"),
 )
 
-delivery = Table(  # state: owed, sending, unanswered, confirmed, refused, dead; payload: JSON of the KPI object
+# state: those of `outbox.STATES`; payload: JSON of the KPI object; action: send or withdraw; revision: of its content;
+# may_stand: whether anything of ours may stand there; drift: what stands there instead, where somebody changed it
+delivery = Table(
     "delivery",
     metadata,
     _text("destination", key=True),
@@ -402,6 +404,11 @@ delivery = Table(  # state: owed, sending, unanswered, confirmed, refused, dead;
     _instant("next_at", null=True),
     _instant("owed_at"),
     _instant("updated_at"),
+    Column("action", Text, nullable=False, server_default="send"),
+    Column("revision", Integer, nullable=False, server_default=text("0")),
+    Column("may_stand", SmallInteger, nullable=False, server_default=text("0")),
+    _text("drift", null=True),
+    _instant("verified_at", null=True),
     Index("delivery_state", "destination", "state"),
 )
 

@@ -1,8 +1,10 @@
 """What tests of ours and of your own adapters are made of: a clock you move, a source and a destination in memory, and
-`SourceContract`, the checks that every source adapter has to pass (it needs pytest; the rest does not)."""
+`SourceContract` and `DestinationContract`, the checks that every adapter has to pass (they need pytest; the rest does
+not)."""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from connector.testing.doubles import (
@@ -17,19 +19,26 @@ from connector.testing.doubles import (
 
 if TYPE_CHECKING:
     from connector.testing.contract import SourceContract
+    from connector.testing.contract.destinations import DestinationContract
 
 __all__ = [
-    "FakeClock", "Fault", "MemoryDestination", "MemorySource", "SourceContract", "context", "kpi_value", "same_value",
+    "DestinationContract", "FakeClock", "Fault", "MemoryDestination", "MemorySource", "SourceContract", "context",
+    "kpi_value", "same_value",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """SourceContract, imported when it is asked for, since only it needs pytest."""
-    if name != "SourceContract":
+    """The contracts, imported when they are asked for, since only they need pytest."""
+    if name not in ("SourceContract", "DestinationContract"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import pytest
+    if "connector.testing.contract" not in sys.modules:
+        import pytest
 
-    pytest.register_assert_rewrite("connector.testing.contract")  # so that a failed check shows what it compared
+        pytest.register_assert_rewrite("connector.testing.contract")  # so that a failed check shows what it compared
+    if name == "DestinationContract":
+        from connector.testing.contract.destinations import DestinationContract
+
+        return DestinationContract
     from connector.testing.contract import SourceContract
 
     return SourceContract

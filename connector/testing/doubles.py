@@ -16,6 +16,8 @@ from connector.ports import (
     Delivery,
     Destination,
     Exchange,
+    Kind,
+    Outcome,
     Page,
     Receipt,
     Record,
@@ -145,11 +147,12 @@ def kpi_value(
     return KpiValue(kpi=kpi, subject=Subject(kind, key, key), value=value, **fields)
 
 
-Fault = Literal["refuse", "busy", "lose_request", "lose_answer", "broken", "forbidden"]
+Fault = Literal["refuse", "busy", "lose_request", "lose_answer", "broken", "forbidden", "twice"]
 """What a destination may do instead of taking a value.
 
 refuse: it says no. busy: it says later. lose_request: the request never arrives, and nobody can tell. lose_answer:
-it takes the value, and the answer is lost. broken: the call fails as a whole (Transient). forbidden: AuthError.
+it takes the value, and the answer is lost. broken: the call fails as a whole (Transient). forbidden: AuthError. twice:
+it takes the value, and its answer comes twice.
 """
 
 
@@ -157,7 +160,9 @@ class MemoryDestination(Destination):
     """A destination that keeps what it was sent, and fails as scripted.
 
     `held` maps delivery keys to what stands there; `effects` counts how often each (key, value) was written, so a test
-    can say "once". `faults` is taken from the front, one for each delivery sent; None means it is taken well.
+    can say "once". `faults` is taken from the front, one for each delivery sent; None means it is taken well. `kind` is
+    that of the port: a log that is `idempotent` knows a repeat by key and revision; a file's values are written aside
+    and put in place together, when the call ends well or its answer is lost. `calls` counts sends, withdrawals, reads.
     """
 
     def __init__(
@@ -169,31 +174,62 @@ class MemoryDestination(Destination):
         batch: int = 100,
         idempotent: bool = False,
         readable: bool = True,
+        kind: Kind = "log",
+        withdraws: bool = False,
     ) -> None:
         super().__init__(name, AdapterSettings(), context)
         self.faults: list[Fault | None] = list(faults)
         self.batch, self.idempotent, self.readable = batch, idempotent, readable
+        self.kind, self.withdraws = kind, withdraws
         self.held: dict[str, Mapping[str, Any]] = {}
         self.effects: list[tuple[str, str | None]] = []
+        self.calls: list[tuple[str, str]] = []
         self.finished = 0
+        self._revisions: set[tuple[str, int]] = set()
+
+    @property
+    def requests(self) -> int:
+        return len(self.calls)
 
     def send(self, deliveries: Sequence[Delivery]) -> Iterator[Receipt]:
+        self.calls += [("send", delivery.key) for delivery in deliveries]
+        if self.kind == "file":
+            yield from self._replace(deliveries)
+            return
         for delivery in deliveries:
-            yield self._take(delivery)
+            is_twice = self.faults[:1] == ["twice"]
+            receipt = self._take(delivery)
+            yield receipt
+            if is_twice:
+                yield receipt
+
+    def withdraw(self, deliveries: Sequence[Delivery]) -> Iterator[Receipt]:
+        for delivery in deliveries:
+            self.calls.append(("withdraw", delivery.key))
+            fault = self._next_fault()
+            if (no := self._not_taken(delivery, fault)) is not None:
+                yield no
+                continue
+            self.held.pop(delivery.key, None)
+            yield Receipt(delivery.key, "unanswered" if fault == "lose_answer" else "confirmed", status=200)
 
     def find(self, delivery: Delivery) -> Receipt | None:
+        self.calls.append(("find", delivery.key))
         if not self.readable:
             return None
         held = self.held.get(delivery.key)
         if held is not None and same_value(held, delivery.kpi):
             return Receipt(delivery.key, "confirmed", remote_id=f"r-{delivery.key}")
-        return Receipt(delivery.key, "retry", message="not there")
+        return Receipt(delivery.key, "retry", message=f"holds {held['value']}" if held else "not there")
 
     def finish(self) -> None:
         self.finished += 1
 
-    def _take(self, delivery: Delivery) -> Receipt:
-        fault = self.faults.pop(0) if self.faults else None
+    def _next_fault(self) -> Fault | None:
+        return self.faults.pop(0) if self.faults else None
+
+    def _not_taken(self, delivery: Delivery, fault: Fault | None) -> Receipt | None:
+        """What is answered to a call that has no effect; None where it has. Raises what the fault raises."""
         if fault == "forbidden":
             raise AuthError("the credential was refused", system=self.name, status=401)
         if fault == "broken":
@@ -204,8 +240,33 @@ class MemoryDestination(Destination):
             return Receipt(delivery.key, "retry", message="busy", status=503)
         if fault == "lose_request":
             return Receipt(delivery.key, "unanswered", message="no answer")
+        return None
+
+    def _write(self, delivery: Delivery) -> None:
+        is_repeat = (delivery.key, delivery.revision) in self._revisions
+        if self.kind == "log" and self.idempotent and is_repeat:
+            return
+        self._revisions.add((delivery.key, delivery.revision))
         self.held[delivery.key] = dict(delivery.kpi)
         self.effects.append((delivery.key, delivery.kpi.get("value")))
+
+    def _replace(self, deliveries: Sequence[Delivery]) -> Iterator[Receipt]:
+        """All together: what a fault stops is never put in place, and what was put in place is whole."""
+        fault = self._next_fault()
+        for delivery in deliveries:
+            if (no := self._not_taken(delivery, fault)) is not None:
+                yield no
+            else:
+                self._write(delivery)
+        if fault in (None, "lose_answer", "twice"):
+            outcome: Outcome = "unanswered" if fault == "lose_answer" else "confirmed"
+            yield from [Receipt(one.key, outcome, status=200) for one in deliveries]
+
+    def _take(self, delivery: Delivery) -> Receipt:
+        fault = self._next_fault()
+        if (no := self._not_taken(delivery, fault)) is not None:
+            return no
+        self._write(delivery)
         if fault == "lose_answer":
             return Receipt(delivery.key, "unanswered", message="no answer")
         return Receipt(delivery.key, "confirmed", remote_id=f"r-{delivery.key}", status=200)

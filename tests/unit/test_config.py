@@ -410,6 +410,21 @@ def test_a_mapping_is_a_path_or_the_name_of_one_we_ship(folder):
         mapping_path("trytn", str(folder))
 
 
+def test_what_only_some_destinations_can_is_a_fault_for_the_others(folder):
+    text = f"""{GOOD}destinations:
+  hr: {{adapter: own.crm, token: t, parallel: 4, withdraw: yes}}
+  files: {{adapter: file, path: out/kpi.csv, withdraw: true}}
+"""
+    assert faults(folder, text) == [
+        "9: destinations.hr.parallel: own.crm makes one call at a time, expected 1",
+        "9: destinations.hr.withdraw: own.crm cannot take anything back, expected no",
+    ]
+    loaded = load(folder, text.replace("parallel: 4, withdraw: yes", "verify: weekly, adjustments: separate"))
+    hr, files = loaded.destinations["hr"], loaded.destinations["files"]
+    assert (hr.withdraw, files.withdraw, hr.parallel, hr.adjustments) == (False, True, 1, "separate")
+    assert (hr.verify_every, files.verify_every, files.on_drift) == (timedelta(days=7), None, "report")
+
+
 # --- what users read -------------------------------------------------------------------------------------------------
 
 
@@ -428,7 +443,11 @@ def test_what_the_example_shows_as_comments_loads_too(folder):
     text = (ROOT / "config.example.yaml").read_text()
     shown = re.sub(r"^(\s*)# (\w+: )", r"\1\2", text, flags=re.MULTILINE)
     assert shown.count("\n#") < text.count("\n#")
-    loaded = load(folder, shown, TRYTON_KEY="k")
+    loaded = load(
+        folder, shown, TRYTON_KEY="k", BI_PASSWORD="p", S3_KEY="k", S3_SECRET="s", HOOK_URL="https://hr.example.vn/hook",
+        HOOK_SECRET="whsec_" + "bmV3" * 8, SLACK_ADDRESS="slack://T/B/C",
+    )
+    assert {"bi", "lake", "alerts", "events", "news"} <= loaded.destinations.keys()
     assert loaded.sources["erp"].since is not None
     assert loaded.fx == folder / "fx.csv"
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,8 +15,8 @@ import pytest
 from sqlalchemy import select
 
 from connector import deliveries
-from connector.deliver import DestinationSummary, deliver, pushable, scope
-from connector.errors import Busy
+from connector.deliver import DestinationSummary, Rules, deliver, pushable, scope
+from connector.errors import AuthError, Busy
 from connector.model import KpiValue
 from connector.period import Calendar
 from connector.ports import Delivery, Receipt
@@ -119,6 +121,30 @@ def test_an_outage_of_the_destination_counts_as_no_attempt(store: Store) -> None
         to.faults = ["broken"]
         assert push(store, to, VALUES[0]).owed == 1
     assert push(store, to, VALUES[0]).is_clean
+
+
+def test_after_a_refused_credential_nothing_more_is_called_and_the_next_run_tries_once(store: Store) -> None:
+    to = hr(store, batch=1)
+    for _ in range(2):
+        to.faults = ["forbidden"]
+        assert push(store, to, *VALUES).error == "the credential was refused"
+    assert (len(to.calls), to.finished) == (2, 0)
+    assert push(store, to, *VALUES).is_clean
+
+
+def test_nor_when_it_is_refused_while_what_is_unanswered_is_settled(store: Store) -> None:
+    to = hr(store, "lose_request")
+    push(store, to, VALUES[0])
+    to.calls.clear()
+    to.finished = 0
+    to.find = lambda _one: refused_credential(to)  # type: ignore[method-assign]
+    to.lacks = lambda _all: refused_credential(to)  # type: ignore[method-assign,assignment,return-value]
+    assert push(store, to, *VALUES).error == "the credential was refused"
+    assert (to.calls, to.finished) == ([], 0)
+
+
+def refused_credential(to: MemoryDestination) -> Receipt:
+    raise AuthError("the credential was refused", system=to.name, status=401)
 
 
 def test_silence_of_three_batches_in_a_row_leaves_the_rest_for_the_next_run(store: Store) -> None:
@@ -245,3 +271,218 @@ def test_every_value_arrives_exactly_once_whatever_commit_the_process_dies_at(
         }, seed
         assert max(Counter(to.effects).values()) == 1, seed
         store.close()
+
+
+# --- what is retried -------------------------------------------------------------------------------------------------
+
+
+def test_a_refused_value_is_tried_on_later_runs_with_the_value_of_then(store: Store, clock: FakeClock) -> None:
+    """No such employee; HR adds them an hour later, when the number has moved."""
+    to = hr(store, "refuse", kind="state")
+    assert push(store, to, kpi_value(value="1.00")).refused == 1
+    clock.advance(minutes=14)
+    assert push(store, to, kpi_value(value="1.00")).refused == 1
+    assert len(to.calls) == 1
+    clock.advance(minutes=46)
+    assert push(store, to, kpi_value(value="3.00")).is_clean
+    assert to.effects == [("hr/won_value/person:NV001/2026-10", "3.00")]
+
+
+def test_the_longer_it_is_refused_the_longer_it_waits(store: Store, clock: FakeClock) -> None:
+    to, tried = hr(store, *["refuse"] * 20, kind="state"), []
+    for minute in range(0, 3 * 24 * 60, 5):
+        before = len(to.calls)
+        push(store, to, VALUES[0])
+        if len(to.calls) > before:
+            tried.append(minute)
+        clock.advance(minutes=5)
+    assert tried == [0, 15, 30, 60, 120, 240, 480, 960, 1920, 3360]
+
+
+def test_a_person_who_asks_for_a_push_need_not_wait(store: Store) -> None:
+    to = hr(store, "refuse", kind="state")
+    push(store, to, VALUES[0])
+    assert push(store, to, VALUES[0], rules=Rules(asked=True)).is_clean
+
+
+def test_what_was_refused_but_written_all_the_same_is_not_written_a_second_time_by_itself(
+    store: Store, clock: FakeClock
+) -> None:
+    """A log that capped the number: it holds another value now, and would hold two."""
+    class Capping(MemoryDestination):
+        def _take(self, delivery: Delivery) -> Receipt:
+            return replace(super()._take(delivery), outcome="refused", written=True)
+
+    to = Capping("hr", context(store.clock))  # type: ignore[arg-type]
+    for _ in range(3):
+        assert push(store, to, VALUES[0], rules=Rules(asked=True)).refused == 1
+        clock.advance(days=2)
+    assert len(to.effects) == 1
+
+
+def test_a_failed_value_is_tried_again_with_the_newest_number(store: Store, clock: FakeClock) -> None:
+    to = hr(store, "busy")
+    push(store, to, kpi_value(value="1.00"))
+    clock.advance(hours=1)
+    assert push(store, to, kpi_value(value="2.00")).is_clean
+    assert to.effects == [("hr/won_value/person:NV001/2026-10", "2.00")]
+
+
+def test_the_destinations_own_words_are_kept_with_each_value(store: Store) -> None:
+    push(store, hr(store, "refuse", "busy"), *VALUES[:3])
+    said = {one["key"].split("/")[2]: one["message"] for one in deliveries.list_deliveries(store, "hr")}
+    assert said == {"person:NV001": "no such employee", "person:NV002": "busy", "person:NV003": None}
+
+
+# --- what is sent ----------------------------------------------------------------------------------------------------
+
+
+class Percent(MemoryDestination):
+    """Takes a code and a number, as HR systems do."""
+
+    def content(self, delivery: Delivery) -> Any:
+        return {"code": delivery.person.get("employee_code"), "amount": delivery.kpi["value"]}
+
+    def fields(self, delivery: Delivery) -> Any:
+        return self.content(delivery)
+
+
+AN = {"NV001": {"employee_code": "NV001", "email": "an@example.vn"}}
+
+
+def test_only_what_is_written_there_decides_whether_it_is_sent_again(store: Store) -> None:
+    to = Percent("hr", context(store.clock))  # type: ignore[arg-type]
+
+    def sent(value: KpiValue, persons: Any = AN) -> int:
+        deliver(store, to, "hr", [value], persons, run="r", clock=store.clock)
+        return len(to.effects)
+
+    assert sent(kpi_value(value="1.00", target="5.00")) == 1
+    assert sent(kpi_value(value="1.00", target="9.00", status="open", denominator="4")) == 1
+    assert sent(kpi_value(value="1.00"), {"NV001": {**AN["NV001"], "email": "other@example.vn"}}) == 1
+    assert sent(kpi_value(value="1.00"), {"NV001": {"employee_code": "A-1"}}) == 2
+
+
+FROZEN = kpi_value(status="frozen", view="frozen")
+
+
+@pytest.mark.parametrize("kind", ["state", "log", "file"])
+def test_a_frozen_value_is_sent_once_also_when_its_person_is_renamed(store: Store, kind: Any) -> None:
+    to = hr(store, kind=kind)
+    for name in ("An", "An Nguyen", "An Nguyen Thi"):
+        persons = {"NV001": {"employee_code": "NV001", "name": name}}
+        deliver(store, to, "hr", [FROZEN], persons, run="r", clock=store.clock)
+    assert len(to.effects) == 1
+
+
+@pytest.mark.parametrize(("kind", "sent"), [("state", 1), ("file", 1), ("log", 0)])
+def test_another_mapping_writes_a_frozen_value_anew_where_it_overwrites_and_never_appends_it(
+    store: Store, kind: Any, sent: int
+) -> None:
+    push(store, hr(store, kind=kind), FROZEN)
+    other = Percent("hr", context(store.clock), kind=kind)  # type: ignore[arg-type]
+    push(store, other, FROZEN)
+    assert len(other.effects) == sent
+    assert deliveries.retry(store, destination="hr", state="confirmed") == 1  # a person may want it all the same
+    push(store, other, FROZEN)
+    assert len(other.effects) == sent + 1
+
+
+def test_a_period_closed_anew_sends_what_its_new_seal_says(store: Store) -> None:
+    to = hr(store, kind="state")
+    for value, status in (("1.00", "frozen"), ("2.00", "open"), ("2.50", "frozen"), ("2.50", "frozen")):
+        push(store, to, kpi_value(value=value, status=status))
+    assert [value for _, value in to.effects] == ["1.00", "2.00", "2.50"]
+
+
+def test_a_log_that_knows_repeats_takes_a_value_that_goes_back_for_a_new_one(store: Store) -> None:
+    to = hr(store, None, "lose_answer", kind="log", idempotent=True, readable=False)
+    for value in ("1.00", "2.00", "2.00", "1.00"):
+        push(store, to, kpi_value(value=value))
+    assert [value for _, value in to.effects] == ["1.00", "2.00", "1.00"]
+
+
+# --- the three kinds of target ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["lose_answer", "lose_request"])
+@pytest.mark.parametrize(
+    ("kind", "more", "is_settled"),
+    [
+        ("state", {}, True),  # overwrites: sent again
+        ("file", {}, True),  # replaced as a whole: written again
+        ("log", {}, False),  # appends: held for a person
+        ("log", {"readable": True}, True),  # appends, and can be read
+        ("log", {"idempotent": True}, True),  # appends, and knows a repeat
+    ],
+)
+def test_after_a_lost_answer_each_kind_of_target_ends_with_every_value_once_or_held(
+    store: Store, fault: Fault, kind: Any, more: dict[str, Any], is_settled: bool
+) -> None:
+    to = hr(store, None, fault, kind=kind, **{"readable": False, **more})
+    push(store, to, *VALUES[:2])
+    done = push(store, to, *VALUES[:2])
+    assert done.is_clean is is_settled
+    assert {value.subject.key for value in VALUES[:2]} >= {key.split(":")[1][:5] for key in to.held}
+    if is_settled:
+        assert len(to.held) == 2
+    if kind == "log":
+        assert max(Counter(to.effects).values()) == 1
+
+
+# --- several at once -------------------------------------------------------------------------------------------------
+
+
+class Together(MemoryDestination):
+    """Answers only when so many calls are under way at once, from the second call on."""
+
+    concurrent = True
+
+    def __init__(self, store: Store, count: int, **more: Any) -> None:
+        super().__init__("hr", context(store.clock), kind="state", batch=1, **more)  # type: ignore[arg-type]
+        self.barrier, self.first = threading.Barrier(count, timeout=60), True
+
+    def send(self, deliveries: Sequence[Delivery]) -> Iterator[Receipt]:
+        if self.first:
+            self.first = False
+        else:
+            self.barrier.wait()
+        return super().send(deliveries)
+
+
+MANY = [kpi_value(subject=f"person:NV{number:03}", value=f"{number}.00") for number in range(13)]
+
+
+def test_so_many_calls_are_under_way_at_once_as_the_rules_say_once_the_first_is_answered(store: Store) -> None:
+    to = Together(store, 4)
+    done = push(store, to, *MANY, rules=Rules(parallel=4))  # one, then three times four
+    assert (done.confirmed, done.is_clean, len(to.held)) == (13, True, 13)
+
+
+def test_a_refused_credential_is_refused_once_however_many_might_have_called(store: Store) -> None:
+    to = Together(store, 4, faults=["forbidden"])
+    done = push(store, to, *MANY, rules=Rules(parallel=4))
+    assert (done.error, len(to.calls), done.owed) == ("the credential was refused", 1, 13)
+
+
+def test_a_destination_for_one_thread_has_one(store: Store) -> None:
+    seen: set[int] = set()
+
+    class Lone(MemoryDestination):
+        def _take(self, delivery: Delivery) -> Receipt:
+            seen.add(threading.get_ident())
+            return super()._take(delivery)
+
+    push(store, Lone("hr", context(store.clock), batch=1), *MANY, rules=Rules(parallel=4))  # type: ignore[arg-type]
+    assert seen == {threading.get_ident()}
+
+
+def test_more_values_than_are_looked_at_together_are_all_sent_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.deliver.OWED_AT_ONCE", 4)
+    monkeypatch.setattr("connector.outbox.AT_ONCE", 3)
+    to = hr(store, batch=3)
+    assert push(store, to, *MANY).confirmed == 13
+    assert push(store, to, *MANY) == DestinationSummary("hr")
+    assert len(to.effects) == 13

@@ -40,7 +40,9 @@ def rows(path: Path) -> list[dict[str, str]]:
 def test_each_period_has_a_file_whose_rows_are_sorted_by_key(tmp_path: Path, clock: FakeClock) -> None:
     values = [kpi_value(subject="person:B"), kpi_value(subject="person:A"), kpi_value(period="2026-11")]
     put(make(tmp_path, clock), *values)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["kpi-2026-10.csv", "kpi-2026-11.csv"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "kpi-2026-10.csv", "kpi-2026-11.csv", "out.manifest.json",
+    ]
     assert [row["subject_key"] for row in rows(tmp_path / "out/kpi-2026-10.csv")] == ["A", "B"]
 
 
@@ -101,7 +103,7 @@ def test_a_crash_before_the_rename_leaves_the_old_file_and_the_next_run_complete
     assert rows(path)[0]["value"] == "1.00"
     push("2.00")
     assert rows(path)[0]["value"] == "2.00"
-    assert [found.name for found in path.parent.iterdir()] == [path.name]
+    assert sorted(found.name for found in path.parent.iterdir()) == [path.name, "out.manifest.json"]
     store.close()
 
 
@@ -136,7 +138,9 @@ def test_nothing_filled_into_the_path_leaves_the_folder(tmp_path: Path, clock: F
     assert [path.name for path in tmp_path.rglob("*.csv")] == ["a_b.csv"]
 
 
-@pytest.mark.parametrize(("path", "said"), [("kpi.xls", "expected .csv"), ("{name}.csv", "there is no {name}")])
+@pytest.mark.parametrize(
+    ("path", "said"), [("kpi.xls", "expected .csv, .xlsx, .parquet"), ("{name}.csv", "there is no {name}")]
+)
 def test_a_path_that_cannot_be_is_a_fault_of_the_config(path: str, said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         FileSettings(path=path)

@@ -359,7 +359,7 @@ def test_every_fault_of_the_grammar_is_found_at_once_with_its_key() -> None:
     )
     places = [one.split(":")[0] for one in found]
     assert places == ["base_url", "auth", "body.a.path", "body.b.as", "find.query.q", "send"]
-    assert "expected exactly one of value, bearer, basic, login" in found[1]
+    assert "expected exactly one of value, bearer, basic, oauth, login, hmac" in found[1]
 
 
 @pytest.mark.parametrize(
