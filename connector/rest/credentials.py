@@ -43,7 +43,7 @@ class UserPassword(Part):
     """HTTP basic authentication."""
 
     user: str
-    password: Secret
+    password: SecretStr
 
 
 class OAuthKeys(Part):
