@@ -1,8 +1,9 @@
 """What a digest says, out of the values that are owed: plain text and the bars of its chart. Pure.
 
 Teams, pipelines and the company are named. People are counted (`3 of 12 people`) unless the config says that they may
-be named. Only values with a target are on or off track; the bottleneck is the stage that `bottleneck_score` (lost
-money) or, without one, `bottleneck_wait` (deals more) says most of.
+be named, and so are values split by anything but `IMPERSONAL`: a field of a deal, or who did it, may name somebody.
+Only values with a target are on or off track; the bottleneck is the stage that `bottleneck_score` (lost money) or,
+without one, `bottleneck_wait` (deals more) says most of.
 """
 
 from __future__ import annotations
@@ -16,6 +17,12 @@ from typing import Any
 from connector.ports import Delivery
 
 _PEOPLE = ("person", "owner")
+IMPERSONAL = frozenset((
+    "pipeline", "stage", "canonical_stage", "reason", "type", "source", "direction", "removal", "outcome", "step",
+    "rule", "customer", "objective", "key_result", "adjustment", "origin", "seal",
+))
+"""Dimensions that never tell a person (`customer` says new or repeat)."""
+
 _BOTTLENECK = ("bottleneck_score", "bottleneck_wait")  # in the order in which they are asked
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]+")
 
@@ -43,7 +50,7 @@ def compose(
 ) -> Message:
     """The digest of these values. `off_track`: below that attainment (1 = all); `lines`: at most so many of a list."""
     values = sorted((delivery.kpi for delivery in deliveries), key=_order)
-    shown = [kpi for kpi in values if people or kpi["subject"]["kind"] not in _PEOPLE]
+    shown = [kpi for kpi in values if people or not (_is_person(kpi) or _telling(kpi))]
     periods = sorted({str(kpi["period"]) for kpi in values})
     numbered = [kpi for kpi in shown if kpi["attainment"] is not None][:lines]
     parts = [_changed(values, shown, numbered, lines), _off_track(values, shown, off_track, lines), _bottleneck(shown)]
@@ -55,6 +62,15 @@ def compose(
             for number, kpi in enumerate(numbered, 1)
         ),
     )
+
+
+def _is_person(kpi: Mapping[str, Any]) -> bool:
+    return kpi["subject"]["kind"] in _PEOPLE
+
+
+def _telling(kpi: Mapping[str, Any]) -> set[str]:
+    """The dimensions of a value that may name somebody."""
+    return set(kpi["dimensions"]) - IMPERSONAL
 
 
 def _order(kpi: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -77,9 +93,12 @@ def _changed(values: Sequence[Any], shown: Sequence[Any], numbered: Sequence[Any
         said.append(f"{mark} {_name(kpi)}: {_amount(kpi['value'], kpi)}{_of_target(kpi)}")
     if len(shown) > len(ordered):
         said.append(f"- and {len(shown) - len(ordered)} more")
-    if hidden := len(values) - len(shown):
-        persons = {kpi["subject"]["key"] for kpi in values if kpi["subject"]["kind"] in _PEOPLE}
-        said.append(f"- {_count(hidden, 'value')} of {_count(len(persons), 'person')}, not named here")
+    hidden = [kpi for kpi in values if kpi not in shown]
+    if persons := [kpi["subject"]["key"] for kpi in hidden if _is_person(kpi)]:
+        said.append(f"- {_count(len(persons), 'value')} of {_count(len(set(persons)), 'person')}, not named here")
+    if split := [kpi for kpi in hidden if not _is_person(kpi)]:
+        names = sorted({name for kpi in split for name in _telling(kpi)})
+        said.append(f"- {_count(len(split), 'value')} split by {plain(', '.join(names))}, not shown here")
     return said
 
 
@@ -93,10 +112,12 @@ def _off_track(values: Sequence[Any], shown: Sequence[Any], off_track: Decimal, 
     said += [f"- {_name(kpi)}: {_percent(Decimal(kpi['attainment']))}" for kpi in named[:lines]]
     if len(named) > lines:
         said.append(f"- and {len(named) - lines} more")
-    hidden = {kpi["subject"]["key"] for kpi in late if kpi not in shown}
-    everybody = {kpi["subject"]["key"] for kpi in aimed if kpi not in shown}
-    if hidden:
-        said.append(f"- {len(hidden)} of {_count(len(everybody), 'person')}")
+    hidden = [kpi for kpi in late if kpi not in shown]
+    if persons := {kpi["subject"]["key"] for kpi in hidden if _is_person(kpi)}:
+        everybody = {kpi["subject"]["key"] for kpi in aimed if kpi not in shown and _is_person(kpi)}
+        said.append(f"- {len(persons)} of {_count(len(everybody), 'person')}")
+    if split := sum(not _is_person(kpi) for kpi in hidden):
+        said.append(f"- {_count(split, 'value')} not shown here")
     return said if late else [f"Nobody is off track (below {_percent(off_track)} of the target)"]
 
 

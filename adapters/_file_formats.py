@@ -34,6 +34,13 @@ _NO_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # what no cel
 _DECIMALS, _DIGITS = 10, 38  # of a number in Parquet
 
 
+class Foreign(ValueError):
+    """A file of ours has something that a person added, and that writing it anew would lose; the message names it."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"has {what}, which is not ours and would be lost; move it to a file of its own")
+
+
 class Format(ABC):
     """One kind of file."""
 
@@ -53,7 +60,7 @@ class Format(ABC):
 
     @abstractmethod
     def decode(self, content: bytes) -> list[Row]:
-        """Its rows. Raises ValueError for a file that is not ours."""
+        """Its rows. Raises ValueError for a file that is not ours, Foreign for one that a person added something to."""
 
 
 def said(row: Row) -> dict[str, str]:
@@ -68,6 +75,8 @@ def _plain(text: str) -> str:
 def _ours(columns: Sequence[str] | None) -> None:
     if not set(NATURAL_KEY) <= set(columns or ()):
         raise ValueError("no key columns")
+    if added := [name for name in columns or () if name and name not in FLAT]:
+        raise Foreign(f"the column {added[0]}")
 
 
 class Csv(Format):
@@ -149,10 +158,15 @@ class Excel(Format):
         except (zipfile.BadZipFile, KeyError):
             raise ValueError("no Excel file") from None
         lines = book.worksheets[0].iter_rows()
-        heads = [str(cell.value) for cell in next(lines, ())]
+        heads = ["" if cell.value is None else str(cell.value) for cell in next(lines, ())]
         _ours(heads)
+        if len(book.sheetnames) > 1:
+            raise Foreign(f"the sheet {book.sheetnames[1]}")
         rows: list[Row] = []
         for line in lines:
+            beside = [cell for place, cell in enumerate(line) if place >= len(heads) or not heads[place]]
+            if any(cell.value is not None for cell in beside):
+                raise Foreign("a cell beside our columns")
             cells = dict(zip(heads, line, strict=False))
             rows.append({name: _shown(cells.get(name)) for name in FLAT})
         return rows

@@ -80,6 +80,16 @@ class Site:
             rows = answer.get("message", []) if isinstance(answer, dict) and "message" in answer else None
             if not isinstance(rows, list):
                 raise response.error(UnexpectedShape, f"found no list of {doctype}; check that base_url is the site's")
+            for row in rows:
+                if not isinstance(row, dict):
+                    raise response.error(
+                        UnexpectedShape, f"found {type(row).__name__} among the rows of {doctype}, expected objects"
+                    )
+                if hidden := [name for name in fields if name not in row]:
+                    raise response.error(
+                        UnexpectedShape, f"found a {doctype} without {', '.join(hidden)}; may this user read it? "
+                        "(permission level of the field)"
+                    )
             yield from rows
             if len(rows) < ROWS:
                 return

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from adapters._frappe_hrms_calls import Site, SiteSettings
 from adapters._frappe_hrms_people import FIELDS, People
@@ -54,6 +54,12 @@ class GoalOf(BaseModel):
         default_factory=dict, description="Other fields of Goal: description, or fields you added.",
         examples=[{"custom_actual": "value", "custom_target": "target"}],
     )
+
+    @model_validator(mode="after")
+    def _counts(self) -> GoalOf:
+        if self.cycle is not None and self.kra is None:
+            raise ValueError("a goal with a cycle needs a kra, which it counts for in the appraisal")
+        return self
 
 
 class FrappeHrmsSettings(SiteSettings):

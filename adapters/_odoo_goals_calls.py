@@ -76,13 +76,16 @@ class Wire:
         return self._call(model, method, ids, named, writes=True)
 
     def search(self, model: str, domain: Sequence[Any], fields: Sequence[str]) -> list[dict[str, Any]]:
-        """All records of a domain. Raises Refused, RemoteError."""
+        """All records of a domain, each with these fields. Raises Refused, RemoteError."""
         found = self.read(model, "search_read", domain=list(domain), fields=list(fields))
         if not isinstance(found, list):
             raise UnexpectedShape(
                 f"{self._name}: search_read of {model}: found {type(found).__name__}, expected a list",
                 system=self._name,
             )
+        for row in found:
+            if wrong := _unlike(row, fields):
+                raise UnexpectedShape(f"{self._name}: search_read of {model}: {wrong}", system=self._name)
         return found
 
     def _call(
@@ -153,3 +156,15 @@ class Wire:
             place = {"status": response.status, "system": self._name, "request_id": response.request_id}
             return Refused(f"{self._name}: Odoo says: {words or name}", words=words or name, name=name, **place)
         return None
+
+
+def _unlike(row: Any, fields: Sequence[str]) -> str:
+    """Why this is no record as Odoo gives it, empty if it is one: an id, and a link is [id, name] or false."""
+    if not isinstance(row, dict):
+        return f"found {type(row).__name__} among the records, expected objects"
+    lacking = [name for name in ("id", *fields) if name not in row]
+    if lacking:
+        return f"found a record without {', '.join(lacking)}"
+    links = [name for name in fields if name.endswith("_id") and name != "res_id"]
+    wrong = [name for name in links if not (row[name] is False or (isinstance(row[name], list) and row[name]))]
+    return f"found {wrong[0]} as {type(row[wrong[0]]).__name__}, expected [id, name] or false" if wrong else ""

@@ -1,7 +1,9 @@
 """Digest: what changed since the last one, who is off track, the bottleneck and a small chart, to a chat or by e-mail.
 
 Posted by Apprise (https://github.com/caronc/apprise), which knows Slack, Teams (workflows://), e-mail and a hundred
-others by their address. One message for all that is owed, to one address: so either all of it arrived or none.
+others by their address. One message for all that is owed, to one place: an address of several is refused, since one of
+them may take the message while another does not. Some services take the picture by a call of its own: what was posted
+in part is held for a person too.
 
 A chat cannot be read back and takes a repeat for a second message. So a message whose answer is lost is held for a
 person (`on_unanswered`), and only what certainly did not arrive is posted again. Apprise answers with yes or no alone;
@@ -27,6 +29,7 @@ from connector.errors import AuthError, Permanent, RateLimited, Transient
 from connector.ports import AdapterSettings, Check, Delivery, Destination, Outcome, Receipt
 
 _STATUS = re.compile(r"\berror=(\d{3})\b")
+_ACCEPTED = re.compile(r"\bSent\b|\bsent successfully\b")  # what the plug-ins log of each call that was taken
 _NEVER_SENT = re.compile(
     r"NewConnectionError|ConnectTimeout|NameResolutionError|Connection refused|No route to host|"
     r"Name or service not known|Temporary failure in name resolution"
@@ -116,6 +119,10 @@ class Digest(Destination):
             return "confirmed", None, "accepted"
         found = _STATUS.findall(told)
         status = int(found[-1]) if found else None
+        if _ACCEPTED.search(told):
+            why = "" if status is None else f" (status {status})"
+            hint = "; without a picture: chart: false" if attached is not None else ""
+            return "unanswered", status, f"a part of it was posted, the rest was not{why}{hint}"
         if status is None and _NEVER_SENT.search(told):
             raise Transient(f"{self.name}: the service cannot be reached; check the address", system=self.name)
         return self._no(status)
@@ -136,7 +143,7 @@ class Digest(Destination):
         return "unanswered", status, "no clear answer: the message may have been posted"
 
     def _target(self) -> Any:
-        """Apprise with the one address. Raises Permanent where it knows no such service."""
+        """Apprise with the one address. Raises Permanent where it knows no such service, or the address has several."""
         import apprise
 
         asset = apprise.AppriseAsset(app_id="pipeline-connector", app_desc="KPI digest", async_mode=False)
@@ -144,6 +151,12 @@ class Digest(Destination):
         if not target.add(self.settings.to.get_secret_value()):
             raise Permanent(
                 f"{self.name}: Apprise knows no such address; see its list of services for how each is written",
+                system=self.name,
+            )
+        places = sum(len(service) for service in target)
+        if places > 1:
+            raise Permanent(
+                f"{self.name}: the address names {places} places, expected one; make a destination of each",
                 system=self.name,
             )
         return target

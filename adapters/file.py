@@ -22,9 +22,9 @@ from typing import Any, TypeVar
 
 from pydantic import Field, field_validator
 
-from adapters._file_formats import FORMATS, Format, Json, Row, said
+from adapters._file_formats import FORMATS, Foreign, Format, Json, Row, said
 from adapters._file_places import Folder, Objects, Place
-from connector.errors import Permanent
+from connector.errors import AuthError, Permanent, RemoteError, Transient
 from connector.outgoing import NATURAL_KEY, flat
 from connector.ports import AdapterSettings, Check, Context, Delivery, Destination, Receipt
 
@@ -34,6 +34,8 @@ _PACKAGES = {"s3": "s3fs"}
 
 Key = tuple[str, ...]
 Made = TypeVar("Made")
+Change = Callable[[str, dict[Key, Row], Sequence[Delivery]], tuple[list[Receipt], bool]]
+"""Changes the rows of the file of that path in place; the receipts, and whether anything is otherwise now."""
 
 
 class FileSettings(AdapterSettings):
@@ -113,33 +115,53 @@ class File(Destination):
     # --- writing -----------------------------------------------------------------------------------------------------
 
     def send(self, deliveries: Sequence[Delivery]) -> Iterator[Receipt]:
-        changed: dict[str, Mapping[str, Any]] = {}
-        receipts: list[Receipt] = []
-        for path, owed in self._by_path(deliveries).items():
-            rows, is_new = self._rows(path), False
-            for delivery in owed:
-                row = self._row(delivery)
-                if fault := self._format.fault(row):
-                    receipts.append(Receipt(delivery.key, "refused", message=fault))
-                    continue
-                rows[_key(row)], is_new = row, True
-                receipts.append(Receipt(delivery.key, "confirmed", remote_id=path))
-            if is_new:
-                changed[path] = self._write(path, rows)
-        self._note(changed)
-        yield from receipts
+        return self._rewritten(deliveries, self._merged)
 
     def withdraw(self, deliveries: Sequence[Delivery]) -> Iterator[Receipt]:
         """Take these rows out of their files; a file of which nothing is left stays, with its head alone."""
+        return self._rewritten(deliveries, self._emptied)
+
+    def _rewritten(self, deliveries: Sequence[Delivery], change: Change) -> Iterator[Receipt]:
+        """Change the rows of each file; one that cannot be read or written holds up none of the others."""
+        if self.settings.manifest:
+            self._listed()  # a manifest that is none of ours is said before any file is replaced
         changed: dict[str, Mapping[str, Any]] = {}
-        for path, gone in self._by_path(deliveries).items():
-            rows = self._rows(path)
-            taken = [rows.pop(_key(self._row(delivery)), None) for delivery in gone]
-            if any(row is not None for row in taken):
-                changed[path] = self._write(path, rows)
+        receipts: list[Receipt] = []
+        failure: RemoteError | None = None
+        for path, owed in self._by_path(deliveries).items():
+            try:
+                rows = self._rows(path)
+                said, is_changed = change(path, rows, owed)
+                if is_changed:
+                    changed[path] = self._write(path, rows)
+            except (AuthError, Transient) as error:
+                failure = error
+                break
+            except Permanent as error:
+                said = [Receipt(delivery.key, "refused", message=str(error)) for delivery in owed]
+            receipts += said
         self._note(changed)
-        for delivery in deliveries:
-            yield Receipt(delivery.key, "confirmed", message="taken out")
+        yield from receipts
+        if failure is not None:
+            raise failure
+
+    def _merged(self, path: str, rows: dict[Key, Row], owed: Sequence[Delivery]) -> tuple[list[Receipt], bool]:
+        """Put what is owed among the rows."""
+        receipts, is_new = [], False
+        for delivery in owed:
+            row = self._row(delivery)
+            if fault := self._format.fault(row):
+                receipts.append(Receipt(delivery.key, "refused", message=fault))
+                continue
+            rows[_key(row)], is_new = row, True
+            receipts.append(Receipt(delivery.key, "confirmed", remote_id=path))
+        return receipts, is_new
+
+    def _emptied(self, _path: str, rows: dict[Key, Row], gone: Sequence[Delivery]) -> tuple[list[Receipt], bool]:
+        """Take what is gone from among the rows."""
+        taken = [rows.pop(_key(self._row(delivery)), None) for delivery in gone]
+        receipts = [Receipt(delivery.key, "confirmed", message="taken out") for delivery in gone]
+        return receipts, any(row is not None for row in taken)
 
     def _write(self, path: str, rows: Mapping[Key, Row]) -> Mapping[str, Any]:
         """Put the file in place; its entry in the manifest."""
@@ -168,10 +190,16 @@ class File(Destination):
 
     def find_all(self, deliveries: Sequence[Delivery]) -> Iterator[Receipt | None]:
         listed = self._listed() if self.settings.manifest else {}
-        found: dict[str, Receipt] = {}
+        found: dict[str, Receipt | None] = {}
         for path, asked in self._by_path(deliveries).items():
-            content = self._place.read(path)
-            rows = self._decoded(path, content)
+            try:
+                content = self._place.read(path)
+                rows = self._decoded(path, content)
+            except AuthError:
+                raise
+            except Permanent:  # no file of ours: what is in it cannot be told
+                found |= dict.fromkeys((delivery.key for delivery in asked), None)
+                continue
             is_whole = not self.settings.manifest or (
                 content is not None and listed.get(self._named(path), {}).get("sha256") == _sha256(content)
             )
@@ -235,6 +263,8 @@ class File(Destination):
     def _told(self, path: str, content: bytes, decode: Callable[[bytes], Made]) -> Made:
         try:
             return decode(content)
+        except Foreign as foreign:
+            raise Permanent(f"{self.name}: {path} {foreign}", system=self.name) from None
         except ValueError:
             raise Permanent(
                 f"{self.name}: {path} is no file of ours (expected {PurePosixPath(path).suffix} with the columns "

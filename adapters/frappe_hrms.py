@@ -128,19 +128,22 @@ class FrappeHrms(Destination):
                 yield None
 
     def withdraw(self, deliveries: Sequence[Delivery]) -> Iterator[Receipt]:
-        """Delete the goals that are ours; not where the appraisal they count in is submitted."""
+        """Delete the goals that are ours and as we wrote them; not where their appraisal is submitted."""
         field = self.settings.external_id
+        written = {delivery.key: self._written(delivery) for delivery in deliveries}
         names = [external_id(delivery.key) for delivery in deliveries]
-        rows = self._site.list(GOAL, ["name", "employee", "appraisal_cycle", field], [[field, "in", sorted(names)]])
+        fields = {"name", "employee", "appraisal_cycle", "status", "is_group", field}.union(*written.values())
+        rows = self._site.list(GOAL, sorted(fields), [[field, "in", sorted(names)]])
         submitted = self._submitted({row["appraisal_cycle"] for row in rows} - {None})
         for delivery, name in zip(deliveries, names, strict=True):
             mine = [row for row in rows if row[field] == name]
-            if any((row["employee"], row["appraisal_cycle"]) in submitted for row in mine):
-                yield Receipt(delivery.key, "refused", message="the appraisal it counts in is submitted")
-                continue
             try:
                 for row in mine:
+                    _let_go(row, written[delivery.key], submitted)
+                for row in mine:
                     self._site.delete(GOAL, row["name"])
+            except Unusable as unusable:
+                yield Receipt(delivery.key, "refused", message=str(unusable))
             except Refused as no:
                 gone = no.status == 404
                 yield Receipt(delivery.key, "confirmed" if gone else "refused", message=no.words)
@@ -148,6 +151,13 @@ class FrappeHrms(Destination):
                 yield Receipt(delivery.key, "unanswered", message=str(lost))
             else:
                 yield Receipt(delivery.key, "confirmed", message="our goal is gone")
+
+    def _written(self, delivery: Delivery) -> Mapping[str, Any]:
+        """The fields as we wrote them; none of a KPI that the config no longer names."""
+        try:
+            return self._terms.changing(delivery)
+        except Unusable:
+            return {}
 
     # --- one goal ----------------------------------------------------------------------------------------------------
 
@@ -159,9 +169,7 @@ class FrappeHrms(Destination):
         if row is not None:
             if row["employee"] != wish.employee:
                 raise Unusable(f"our goal {row['name']} is of another employee ({row['employee']}) there; remove it")
-            if row["status"] in LEFT_ALONE or row["is_group"]:
-                what = "a group" if row["is_group"] else row["status"]
-                raise Unusable(f"our goal {row['name']} is {what} there, so it is left alone")
+            _taken_over(row)
             self._site.update(GOAL, row["name"], wish.changing)
             return
         document = dict(wish.document)
@@ -197,7 +205,7 @@ class FrappeHrms(Destination):
         row = self._mine(wish, held)
         if row is None:
             return wish.receipt("retry", "not there")
-        wrong = [name for name, value in wish.changing.items() if not _same(name, row[name], value)]
+        wrong = _differing(row, wish.changing)
         if wrong:
             message = f"holds {', '.join(f'{name} {row[name]}' for name in wrong)}"
             return wish.receipt("retry", message, row["name"])
@@ -286,6 +294,28 @@ class FrappeHrms(Destination):
         except RemoteError as refused:
             return Check(what, False, str(refused))
         return Check(what, bool(found), "" if found else "there is none of that name; make it there")
+
+
+def _taken_over(row: Mapping[str, Any]) -> None:
+    """Raises Unusable where a person took the goal over."""
+    if row["status"] in LEFT_ALONE or row["is_group"]:
+        what = "a group" if row["is_group"] else row["status"]
+        raise Unusable(f"our goal {row['name']} is {what} there, so it is left alone")
+
+
+def _let_go(row: Mapping[str, Any], written: Mapping[str, Any], submitted: frozenset[tuple[str, str]]) -> None:
+    """Raises Unusable for a goal that may not be deleted."""
+    if (row["employee"], row["appraisal_cycle"]) in submitted:
+        raise Unusable("the appraisal it counts in is submitted")
+    _taken_over(row)
+    if wrong := _differing(row, written):
+        said = ", ".join(f"{name} {row[name]}" for name in wrong)
+        raise Unusable(f"somebody changed it there, so it was not taken back: {said}")
+
+
+def _differing(row: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """The fields in which the goal is not as wanted."""
+    return [name for name, value in wanted.items() if not _same(name, row[name], value)]
 
 
 def _same(name: str, held: Any, wanted: Any) -> bool:

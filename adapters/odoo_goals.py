@@ -28,6 +28,7 @@ from connector.ports import Check, Context, Delivery, Destination, Receipt
 EXTERNAL = "ir.model.data"
 MODULE = "pipeline_connector"
 FIELDS = ("definition_id", "user_id", "challenge_id", "start_date", "current", "target_goal", "state", "last_update")
+COMPARED = ("current", "target_goal", "state")
 COLUMNS = ("id", "definition_id/.id", "user_id/.id", "start_date", "end_date", "target_goal", "current", "state")
 ROUNDS = 2  # a goal that is made anew while it is being written is looked for once more
 
@@ -123,7 +124,10 @@ class OdooGoals(Destination):
         return gone
 
     def withdraw(self, deliveries: Sequence[Delivery]) -> Iterator[Receipt]:
-        """Delete the goals that are ours. One of a challenge was there before us, so it stays, and a person decides."""
+        """Delete the goals that are ours and as we wrote them.
+
+        One of a challenge was there before us, so it stays, and a person decides.
+        """
         ours = []
         for delivery in deliveries:
             goal = self.settings.goals.get(str(delivery.kpi["kpi"]))
@@ -133,17 +137,38 @@ class OdooGoals(Destination):
             else:
                 ours.append(delivery)
         ids = self._external("name", [external_name(delivery.key) for delivery in ours])
+        found = self._wire.search(GOAL, [["id", "in", sorted(ids.values())]], COMPARED) if ids else []
+        rows = {row["id"]: row for row in found}
         for delivery in ours:
-            id_ = ids.get(external_name(delivery.key))
+            row = rows.get(ids.get(external_name(delivery.key), 0))
             try:
-                if id_ is not None and self._wire.search(GOAL, [["id", "=", id_]], ["id"]):
-                    self._wire.write(GOAL, "unlink", [id_])
+                if row is not None:
+                    self._let_go(delivery, row)
+                    self._wire.write(GOAL, "unlink", [row["id"]])
+            except Unusable as unusable:
+                yield Receipt(delivery.key, "refused", message=str(unusable))
             except Refused as no:
-                yield Receipt(delivery.key, "refused", message=no.words)
+                gone = no.exception.endswith("MissingError")
+                yield Receipt(delivery.key, "confirmed" if gone else "refused", message=no.words)
             except Unanswered as lost:
                 yield Receipt(delivery.key, "unanswered", message=str(lost))
             else:
                 yield Receipt(delivery.key, "confirmed", message="our goal is gone")
+
+    def _let_go(self, delivery: Delivery, row: Mapping[str, Any]) -> None:
+        """Raises Unusable for a goal of ours that a person took over. Of a KPI that the config no longer names only its
+        state tells that."""
+        if row["state"] in ("draft", "canceled"):
+            raise Unusable(f"our goal {row['id']} is {row['state']} in Odoo, so it is left alone")
+        try:
+            _, said = self._terms.said(delivery)
+        except Unusable:
+            return
+        written = {"current": said["current"], "target_goal": said["target"]}
+        wrong = [name for name, value in written.items() if value is not None and not is_equal(row[name], value)]
+        if wrong:
+            held = ", ".join(f"{name} {row[name]}" for name in wrong)
+            raise Unusable(f"somebody changed it there, so it was not taken back: {held}")
 
     # --- a round: look, write, read again ----------------------------------------------------------------------------
 

@@ -176,7 +176,7 @@ class Prometheus(Destination):
             try:
                 groups = answer.json()["data"]
                 self._held = dict(found for group in groups if (found := self._read(group)) is not None)
-            except (KeyError, TypeError, ValueError):
+            except (AttributeError, KeyError, TypeError, ValueError):
                 raise answer.error(
                     UnexpectedShape, "found no list of groups, expected a Pushgateway of version 1 or later"
                 ) from None

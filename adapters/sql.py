@@ -31,6 +31,9 @@ from connector.errors import AuthError, Permanent, RemoteError, Transient, Unans
 from connector.outgoing import NATURAL_KEY, flat
 from connector.ports import AdapterSettings, Check, Context, Delivery, Destination, Receipt
 
+_ABSENT = "not there"
+_DRIVERS = {"postgresql": "psycopg", "sqlite": "pysqlite", "mysql": "pymysql", "mariadb": "pymysql"}
+
 
 class SqlSettings(AdapterSettings):
     """Where the rows go."""
@@ -51,12 +54,13 @@ class SqlSettings(AdapterSettings):
     @classmethod
     def _known(cls, url: SecretStr) -> SecretStr:
         try:
-            backend = make_url(url.get_secret_value()).get_backend_name()
+            name = make_url(url.get_secret_value()).drivername
         except (ArgumentError, ValueError):
             raise ValueError("expected a SQLAlchemy URL such as postgresql+psycopg://user@host/db") from None
-        if backend not in BACKENDS:
+        backend, _, driver = name.partition("+")
+        if backend not in BACKENDS or driver not in ("", _DRIVERS[backend]):
             raise ValueError(
-                f"found {backend}, expected postgresql+psycopg://, mysql+pymysql://, mariadb+pymysql:// or sqlite://"
+                f"found {name}, expected postgresql+psycopg://, mysql+pymysql://, mariadb+pymysql:// or sqlite://"
             )
         if backend in ("mysql", "mariadb") and find_spec("pymysql") is None:
             raise ValueError(f"{backend} needs the package PyMySQL: pip install 'pipeline-connector[mysql]'")
@@ -134,34 +138,53 @@ class Sql(Destination):
         return next(self.find_all([delivery]))
 
     def find_all(self, deliveries: Sequence[Delivery]) -> Iterator[Receipt | None]:
-        target = self._targets[-1]
-        table = self._tables()[target.name]
-        columns = [table.c[name] for name in NATURAL_KEY]
+        table = self._standing()
         for start in range(0, len(deliveries), self.batch):
-            asked = deliveries[start : start + self.batch]
-            query = select(table).where(tuple_(*columns).in_([_key(delivery) for delivery in asked]))
+            yield from self._compared(table, deliveries[start : start + self.batch])
+
+    def _compared(self, table: Table | None, deliveries: Sequence[Delivery]) -> list[Receipt]:
+        """What stands there for each of these, as `find` says it."""
+        target, rows = self._targets[-1], {}
+        if table is not None:
+            query = select(table).where(self._named(table, deliveries))
             try:
                 with self._engine.connect() as connection:
                     found = connection.execute(query).mappings().all()
             except SQLAlchemyError as error:
                 raise self._remote(error) from None
             rows = {tuple(row[name] for name in NATURAL_KEY): row for row in found}
-            for delivery in asked:
-                yield _compared(target, table, delivery, rows.get(_key(delivery)))
+        return [_compared(target, table, delivery, rows.get(_key(delivery))) for delivery in deliveries]
+
+    def _named(self, table: Table, deliveries: Sequence[Delivery]) -> Any:
+        """The rows of these deliveries."""
+        columns = [table.c[name] for name in NATURAL_KEY]
+        return tuple_(*columns).in_([_key(delivery) for delivery in deliveries])
 
     def withdraw(self, deliveries: Sequence[Delivery]) -> Iterator[Receipt]:
-        """Take the rows of these keys out; of a star the facts, what they refer to stays."""
-        table = self._tables()[self._targets[-1].name]
-        columns = [table.c[name] for name in NATURAL_KEY]
-        keys = [_key(delivery) for delivery in deliveries]
+        """Take the rows of these keys out, as long as they are as we wrote them; of a star the facts alone."""
+        table = self._standing()
+        for start in range(0, len(deliveries), self.batch):
+            yield from self._taken_out(table, deliveries[start : start + self.batch])
+
+    def _taken_out(self, table: Table | None, deliveries: Sequence[Delivery]) -> Iterator[Receipt]:
+        ours: list[Delivery] = []
+        for delivery, there in zip(deliveries, self._compared(table, deliveries), strict=True):
+            if there.outcome == "confirmed":
+                ours.append(delivery)
+            elif there.message == _ABSENT:
+                yield Receipt(delivery.key, "confirmed", message="it is not there any more")
+            else:
+                said = f"somebody changed it there, so it was not taken back: {there.message}"
+                yield Receipt(delivery.key, "refused", message=said)
+        if table is None or not ours:
+            return
         try:
             with self._engine.connect() as connection:
-                for start in range(0, len(keys), self.batch):
-                    connection.execute(delete(table).where(tuple_(*columns).in_(keys[start : start + self.batch])))
+                connection.execute(delete(table).where(self._named(table, ours)))
                 self._commit(connection)
         except SQLAlchemyError as error:
             raise self._remote(error) from None
-        for delivery in deliveries:
+        for delivery in ours:
             yield Receipt(delivery.key, "confirmed", message="taken out")
 
     def lacks(self, deliveries: Sequence[Delivery]) -> Collection[str]:
@@ -216,12 +239,31 @@ class Sql(Destination):
             except SQLAlchemyError as error:
                 raise self._remote(error) from None
             if faults:
-                raise Permanent(
-                    f"{self.name}: {'; '.join(faults)}; mend the table, or let us make one of another name",
-                    system=self.name,
-                )
+                raise self._unfit(faults)
             self._found = found
         return self._found
+
+    def _standing(self) -> Table | None:
+        """The table with the values, None where there is none: reading makes nothing. Raises RemoteError."""
+        target = self._targets[-1]
+        if target.name in self._found:
+            return self._found[target.name]
+        if self._is_without_file():
+            return None
+        try:
+            if not inspect(self._engine).has_table(target.name, self._schema):
+                return None
+            table = self._reflected(target.name)
+            faults = self._misfits(target, table)
+        except SQLAlchemyError as error:
+            raise self._remote(error) from None
+        if faults:
+            raise self._unfit([f"{self._shown(target.name)}: {fault}" for fault in faults])
+        return table
+
+    def _unfit(self, faults: Sequence[str]) -> Permanent:
+        said = f"{self.name}: {'; '.join(faults)}; mend the table, or let us make one of another name"
+        return Permanent(said, system=self.name)
 
     def _make_lacking(self) -> None:
         """Make the tables that are not there, and with them the views of a star that are not there."""
@@ -268,11 +310,13 @@ class Sql(Destination):
 
 
 def _address(written: str, folder: str) -> URL:
-    """The URL; a SQLite file is relative to the config's folder, and MariaDB and MySQL are spoken to by PyMySQL."""
+    """The URL with the driver we know; a SQLite file is relative to the config's folder."""
     url = make_url(written)
-    if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
+    backend = url.drivername.partition("+")[0]
+    url = url.set(drivername=f"{backend}+{_DRIVERS[backend]}")
+    if backend == "sqlite" and url.database and url.database != ":memory:":
         return url.set(database=str(Path(folder, url.database)))
-    return url.set(drivername=f"{url.drivername}+pymysql") if url.drivername in ("mysql", "mariadb") else url
+    return url
 
 
 def _names(table: str) -> tuple[str | None, str]:
@@ -285,10 +329,10 @@ def _key(delivery: Delivery) -> tuple[str, ...]:
     return tuple(row[name] or "" for name in NATURAL_KEY)
 
 
-def _compared(target: Target, table: Table, delivery: Delivery, found: Mapping[Any, Any] | None) -> Receipt:
+def _compared(target: Target, table: Table | None, delivery: Delivery, found: Mapping[Any, Any] | None) -> Receipt:
     """Whether the row found is exactly what the delivery says, and what is there instead."""
-    if found is None:
-        return Receipt(delivery.key, "retry", message="not there")
+    if table is None or found is None:
+        return Receipt(delivery.key, "retry", message=_ABSENT)
     try:
         wanted = _row(target, table, delivery)
     except (ValueError, ArithmeticError) as error:  # what does not fit was never written

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator
 
 from connector.answer import Response
-from connector.errors import AuthError, Permanent, RateLimited, RemoteError, Transient, Unanswered
+from connector.errors import AuthError, Permanent, RateLimited, RemoteError, Transient, Unanswered, UnexpectedShape
 from connector.http import Client, Pace
 from connector.model import canonical_json
 from connector.outgoing import view
@@ -189,7 +189,12 @@ def _hidden(url: str) -> tuple[str, ...]:
 
 
 def _judge(response: Response) -> RemoteError | None:
-    """410 says that nobody listens there any more: the destination stops until a person has looked."""
+    """410 says that nobody listens there any more: the destination stops until a person has looked.
+
+    A redirect is a no: a repeat has the same id, so that nothing is lost by asking again.
+    """
+    if 300 <= response.status < 400:
+        return response.error(UnexpectedShape, f"status {response.status}: redirects are not followed; correct url")
     if response.status == 410:
         return response.error(AuthError, "the receiver is gone (status 410); remove the destination or renew its url")
     return None

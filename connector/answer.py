@@ -15,7 +15,7 @@ from connector.ports import Exchange, decode
 from connector.redaction import Redactor
 
 TRANSIENT = frozenset({408, 423, 425, 429})  # and every 5xx
-NOT_DONE = frozenset({408, 423, 425, 429, 503})  # statuses that say the request was not carried out
+NOT_DONE = frozenset({307, 308, 408, 423, 425, 429})  # statuses that say the request was not carried out
 
 E = TypeVar("E", bound=RemoteError)
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Response:
         if status < 300 or status == 304:
             return None
         if status < 400:
-            return self._redirected()
+            return self._redirected(was_done=not safe and status not in NOT_DONE)
         said = self.vendor_message()
         message = f"status {status}" + (f", {said}" if said else "")
         if status == 401 or (status == 403 and forbidden_is_auth):
@@ -95,15 +95,20 @@ class Response:
         if status not in TRANSIENT and status < 500:
             return self.error(Permanent, message)
         kind: type[Transient] = RateLimited if status == 429 else Transient
-        if not safe and status not in NOT_DONE:
+        wait = retry_after(self.headers, now)
+        # A gateway gives 503 also when the server behind it fell silent; one that names a time is the server's own.
+        is_turned_away = status in NOT_DONE or (status == 503 and wait is not None)
+        if not safe and not is_turned_away:
             kind = Unanswered
-        return self.error(kind, message, retry_after=retry_after(self.headers, now))
+        return self.error(kind, message, retry_after=wait)
 
-    def _redirected(self) -> RemoteError:
+    def _redirected(self, *, was_done: bool) -> RemoteError:
+        """After a write 301, 302 and 303 may send on to what was made (RFC 9110, 15.4): nobody knows."""
         target = urlsplit(self.headers.get("Location", ""))._replace(query="", fragment="").geturl()
-        return self.error(
-            UnexpectedShape, f"status {self.status}, sent on to {target or 'nowhere'}; set base_url or the path to that"
-        )
+        words = f"status {self.status}, sent on to {target or 'nowhere'}; set base_url or the path to that"
+        if was_done:
+            return self.error(Unanswered, f"{words}; whether it took effect is unknown")
+        return self.error(UnexpectedShape, words)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -255,7 +256,7 @@ class Client:
         """What a request without a whole answer means: not sent, lost, or never possible."""
         place: dict[str, Any] = {"system": self.system, "stream": call.stream}
         here = f"{self.system}: {call.method} {self.redactor.text(urlsplit(call.url)._replace(query='').geturl())}"
-        if isinstance(failure, failures.SSLError):
+        if isinstance(failure, failures.SSLError) and (call.safe or _is_certificate(failure)):
             return Permanent(f"{here}: the certificate or TLS was not accepted; check base_url and REQUESTS_CA_BUNDLE",
                              **place)
         if isinstance(failure, failures.InvalidHeader):
@@ -338,6 +339,17 @@ def _with_query(url: str, asked: list[tuple[str, str]], signing: dict[str, str])
         given = "&".join(kept)
     query = "&".join(part for part in (given, urlencode([*asked, *signing.items()])) if part)
     return f"{address}?{query}" if query else address
+
+
+def _is_certificate(failure: BaseException) -> bool:
+    """Whether TLS broke on their certificate, which is looked at before anything is sent; other faults come later too.
+
+    urllib3 wraps what the ssl module raised, as an argument or as the reason.
+    """
+    inner = (*failure.args, getattr(failure, "reason", None))
+    return isinstance(failure, ssl.SSLCertVerificationError) or any(
+        _is_certificate(one) for one in inner if isinstance(one, BaseException)
+    )
 
 
 def _never_sent(failure: requests.RequestException) -> bool:

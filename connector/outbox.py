@@ -256,8 +256,8 @@ def pending_of(row: Row[Any]) -> Pending:
 
 
 def delivery_of(row: Row[Any]) -> Delivery:
-    """With the attempt it leaves with; a refused one begins anew, an unanswered one has left already."""
-    attempt = {"unanswered": row.attempt, "refused": 1}.get(row.state, row.attempt + 1)
+    """With the attempt it leaves with; a refused one begins anew, an unanswered one has left, a confirmed one stays."""
+    attempt = {"unanswered": row.attempt, "refused": 1, "confirmed": 0}.get(row.state, row.attempt + 1)
     return Delivery(row.key, json.loads(row.payload), json.loads(row.person), row.remote_id, attempt, row.revision)
 
 

@@ -287,6 +287,7 @@ def _number(
     return made
 
 
+_UNKNOWN_SIGN = re.compile(r"%(?![-_0^#]?[aAbBcCdDeFfgGhHIjklmMnpPrRsStTuUVwWxXyYzZ])[-_0^#]?.?")  # of glibc's strftime
 _INSTANTS = ("epoch", "epoch_ms", "odata")
 
 
@@ -298,6 +299,8 @@ def _date(format: Any = "%Y-%m-%d", zone: Any = None) -> Shape:
     """
     if not isinstance(format, str):
         raise ValueError("format: expected a text such as %d/%m/%Y")
+    if unknown := _UNKNOWN_SIGN.search(format.replace("%%", "")):
+        raise ValueError(f"format: there is no {unknown[0]!r}, expected signs of strftime such as %d/%m/%Y")
     try:
         own = None if zone is None else ZoneInfo(zone)
     except (ValueError, OSError, KeyError, TypeError):

@@ -335,7 +335,8 @@ class Delivery:
     """One KPI value owed to one destination under one stable key.
 
     `kpi` is the KPI object of design.md section 8; `person` what the people file knows of the subject
-    (`employee_code`, `email`, `name`), empty for other subjects. `attempt` counts from 1. `remote_id` is what the
+    (`employee_code`, `email`, `name`), empty for other subjects. `attempt` counts from 1;
+    0: it was confirmed and is only looked at. `remote_id` is what the
     destination called it when it was last confirmed, if it ever was. `revision` grows with each new content under the
     key and is the same in every attempt at it: an idempotency key of key and revision is new also when a value goes
     back to what it was.
@@ -398,6 +399,11 @@ class Destination(ABC):
 
     withdraws: bool = False
     """Whether `withdraw` can take back what we wrote."""
+
+    @classmethod
+    def cannot(cls, settings: Any) -> Mapping[str, str]:  # noqa: ARG003  # whoever is described by settings looks at them
+        """What it cannot do with these settings, and why: `withdraw`, `verify`, `push`, `periods` but the current."""
+        return {}
 
     @classmethod
     def has_directory(cls, settings: Any) -> bool:  # noqa: ARG003  # whoever has a list looks at them

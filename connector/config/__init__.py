@@ -167,6 +167,7 @@ class Reader:
         self.document, self.folder = read, folder
         self.faults = list(unfilled)
         self.beside = Beside(folder)
+        self.unready: dict[str, str] = {}  # destinations that nothing can be pushed to, and why
         self.spoiled = {fault.key for fault in unfilled}  # values that could not be filled in are not judged as well
 
     def config(self, written: Document, filled: list[tuple[Place, str]]) -> Config | None:
@@ -257,6 +258,13 @@ class Reader:
             self.fault(("destinations", name, "parallel"), f"{keys.adapter} makes one call at a time, expected 1")
         if keys.withdraw == "yes" and not make.withdraws:
             self.fault(("destinations", name, "withdraw"), f"{keys.adapter} cannot take anything back, expected no")
+        asked = {"withdraw": keys.withdraw == "yes", "verify": keys.verify != "never",
+                 "periods": keys.periods != "current"}
+        for key, why in make.cannot(settings).items():
+            if asked.get(key):
+                self.fault(("destinations", name, key), why)
+            elif key == "push":
+                self.unready[name] = why
         return DestinationConfig(
             name, keys.adapter, make, settings, keys.schedule, keys.periods, keys.on_unanswered, keys.adjustments,
             _EVERY[keys.verify], keys.on_drift, keys.withdraw == "yes", keys.parallel,
@@ -319,12 +327,14 @@ class Reader:
         return made if whole else None
 
     def pushed(self, place: Place, destinations: list[str]) -> None:
-        """Note the destinations of a `push` that there are none of."""
+        """Note the destinations of a `push` that there are none of, or that take nothing."""
         pushed = self.document.get((*place, "push"))
         for index, name in enumerate(pushed if isinstance(pushed, list) else ()):
             if isinstance(name, str) and name not in destinations:
                 at = (*place, "push", index)
                 self.faults.append(key_faults.unknown_name(self.document, at, name, destinations, "destination"))
+            elif name in self.unready:
+                self.fault((*place, "push", index), f"nothing can be pushed to {name}: {self.unready[name]}")
 
     def store(self, given: Any) -> str:
         """The store's address; a SQLite file's path made absolute."""

@@ -13,16 +13,18 @@ from typing import Any
 from connector.answer import TRANSIENT, Response
 from connector.errors import AuthError, Permanent, RemoteError, UnexpectedShape
 from connector.http import Client
-from connector.outgoing import Body, Template, Unusable, place, put
+from connector.outgoing import Body, OutgoingField, Template, Unusable, place, put
 from connector.pace import Pace
 from connector.paths import compile_path, steps
 from connector.ports import Context, Delivery, Outcome, Receipt
 from connector.rest.bodies import Written, as_json, written
-from connector.rest.credentials import credential, field_of, secrets_of, session_of
+from connector.rest.credentials import credential, field_of, secrets_in, secrets_of, session_of
 from connector.rest.grammar import MORE, Answer, LoginCall, RestSettings
 from connector.rest.listing import Reader
-from connector.rest.parts import FilledExpression, address
+from connector.rest.parts import FilledExpression, Listing, Reading, address
 from connector.rest.sending import Update
+
+NUMBERS = ("value", "target", "attainment", "numerator", "denominator")  # of a KPI value; decimals as text
 
 
 class Refusal(Permanent):
@@ -80,7 +82,8 @@ class Calls:
         self._field = field_of(settings.auth)
         self.client = Client(
             settings.base_url, system=name, context=context, judge=self._judge, forbidden_is_auth=self._logs_in,
-            auth=credential(settings.auth, name, context, self._log_in), secrets=secrets_of(settings.auth),
+            auth=credential(settings.auth, name, context, self._log_in),
+            secrets=(*secrets_of(settings.auth), *secrets_in(settings.headers)),
             session=session_of(settings.auth, context.clock), headers=settings.headers,
             pace=Pace(requests_per_second=settings.requests_per_second, budget=context.budget),
         )
@@ -114,8 +117,8 @@ class Calls:
             body = _over(self._kept(item, remote_id, row, update), body)
         return self._write(update.method, self._at(update.address, scope), self.one(body, scope), scope)
 
-    def withdraw(self, item: Item, remote_id: str) -> Response:
-        """Take the record of that id back. Raises what `create` does."""
+    def withdraw(self, item: Item, remote_id: str | None) -> Response:
+        """Take the record of that id back, or the one its address names. Raises what `create` does."""
         withdraw = self.settings.send.withdraw
         assert withdraw is not None  # noqa: S101  # asked by the caller
         scope = item.named(remote_id)
@@ -194,9 +197,8 @@ class Calls:
         try:
             rows = list(self.reader.rows(find, item.named(None), "find"))
         except Refusal as no:
-            if no.status in (404, 410):
-                return None
-            raise
+            self._absent_or_of_this_value(no, find, "find")
+            return None
         if len(rows) > 1:
             raise Unusable(f"find gives {len(rows)} records for this value, expected one; make its query narrower")
         if not rows:
@@ -205,6 +207,40 @@ class Calls:
             return Held(identity(compile_path(find.id)(rows[0])), rows[0])
         except ValueError as error:
             raise UnexpectedShape(f"{self.name}: find.id: {error}", system=self.name) from None
+
+    def looked_up(self, lookup: Listing, scope: Mapping[str, Any], name: str) -> list[Any]:
+        """The rows a look-up gives for this value. Raises Unusable, RemoteError."""
+        try:
+            return list(self.reader.kept_rows(lookup, scope, f"lookups.{name}"))
+        except Refusal as no:
+            self._absent_or_of_this_value(no, lookup, f"lookups.{name}")
+            return []
+
+    def _absent_or_of_this_value(self, no: Refusal, reading: Reading, key: str) -> None:
+        """Silent where the refusal says that there is no such record.
+
+        Raises Unusable where the address is this value's own, so that others may be read; else the refusal.
+        """
+        if no.status in (404, 410) and (reading.paths or not key.startswith("lookups")):
+            return
+        if reading.paths:
+            raise Unusable(f"{key} was refused: {self.said(no.response)}") from None
+        raise no
+
+    @property
+    def reads_by_id(self) -> bool:
+        """Whether a record is read back by the id its writing gave."""
+        read_back = self.settings.read_back
+        return read_back is not None and read_back.is_call and "remote_id" in read_back.paths
+
+    @property
+    def withdraws_by_id(self) -> bool:
+        """Whether taking back names the record's id."""
+        send = self.settings.send
+        named = send.withdraw.address if send.withdraw else ""
+        whole = send.address + named[3:] if named.startswith("...") else named
+        paths = {*address(whole).paths, *(path for text in send.query.values() for path in address(text).paths)}
+        return "remote_id" in paths
 
     def held(self, item: Item, remote_id: str | None) -> Held | None:
         """The record as it stands there, None when there is none. Raises Unreadable, Unusable, RemoteError."""
@@ -224,9 +260,8 @@ class Calls:
         try:
             answer = self.reader.read(read_back, scope)
         except Refusal as no:
-            if no.status in (404, 410):
-                return None
-            raise
+            self._absent_or_of_this_value(no, read_back, "read_back")
+            return None
         try:
             row = FilledExpression(read_back.row)(scope, answer)
         except ValueError as error:
@@ -236,12 +271,15 @@ class Calls:
     def differences(self, item: Item, row: Any) -> list[str]:
         """The fields that do not stand there as they were sent. Raises Unreadable for one that cannot be seen."""
         send, read_back = self.settings.send, self.settings.read_back
-        sent = item.body
+        sent, fields = item.body, dict(self.settings.body)
         if send.update is not None and send.update.body:
+            fields |= send.update.body
             sent = _over(dict(item.body), Body(send.update.body, self._zone)(item.named(None)))
         compare = read_back.compare if read_back else {}
         wrong, unseen = [], []
         for name in compare or self.settings.body:
+            if fields[name].omit_null and not _has(sent, name):
+                continue  # what was left out stands as it stood
             rule = compare.get(name)
             ours = _at(sent, name)
             if rule is not None and rule.path is not None:
@@ -254,7 +292,7 @@ class Calls:
                 found, is_seen = _at(row, name), _has(row, name)
             if not is_seen and ours not in (None, ""):
                 unseen.append(name)
-            elif not _same(ours, found, rule.tolerance if rule else Decimal(0)):
+            elif not _same(ours, found, rule.tolerance if rule else Decimal(0), is_number=_is_number(fields[name])):
                 wrong.append(name)
         if unseen and not wrong:
             raise Unreadable(f"reading it back shows no {', '.join(unseen)}; check the credential's rights to see it")
@@ -333,12 +371,23 @@ def _has(record: Any, name: str) -> bool:
     return last in record if isinstance(record, Mapping) else isinstance(record, list)
 
 
-def _same(sent: Any, held: Any, tolerance: Decimal) -> bool:
-    """Whether two values are equal: numbers by their worth, whether written as text or not; null is empty text."""
+def _is_number(field: OutgoingField) -> bool:
+    """Whether a text of this field is a number: shaped as one, or one of ours that is."""
+    shaped = field.as_ if isinstance(field.as_, str) else next(iter(field.as_ or {}), None)
+    return shaped == "number" or (shaped is None and field.table is None and field.path in NUMBERS)
+
+
+def _same(sent: Any, held: Any, tolerance: Decimal, *, is_number: bool) -> bool:
+    """Whether two values are equal: numbers by their worth, whether written as text or not; null is empty text.
+
+    A text that is none, such as an employee code, must stand there to the letter: 0012 is not 12.
+    """
     if sent in (None, "") or held in (None, ""):
         return sent in (None, "") and held in (None, "")
     if isinstance(sent, bool) or isinstance(held, bool):
         return sent is held
+    if isinstance(sent, str) and not is_number and not tolerance:
+        return sent == str(held)
     try:
         return abs(Decimal(str(sent)) - Decimal(str(held))) <= tolerance
     except InvalidOperation:

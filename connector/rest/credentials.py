@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -25,6 +25,9 @@ from connector.rest.signing import oauth
 
 SIGNED = ("method", "path", "query", "body", "body_hash", "timestamp", "nonce", "host")
 """What a text to be signed may be made of."""
+
+KEY_LENGTH = 8  # a shorter value of a header is a version, a language or a name
+_NO_KEYS = ("accept", "content-", "user-agent", "prefer", "odata-", "if-", "origin", "referer", "x-requested-with")
 
 _HOLE = re.compile(r"\{(\w*)\}")
 
@@ -173,6 +176,14 @@ def secrets_of(settings: AuthSettings | None) -> tuple[str, ...]:
         return ()
     signed = (settings.hmac.secret.get_secret_value(),) if settings.hmac else ()
     return (*field_of(settings).values(), *signed)
+
+
+def secrets_in(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """The values of headers that may be keys: of all but those that say how to talk."""
+    return tuple(
+        value for name, value in headers.items()
+        if len(value) >= KEY_LENGTH and not name.lower().startswith(_NO_KEYS)
+    )
 
 
 class Prefixed(Header):

@@ -11,10 +11,11 @@ An error raised from here says that nothing of what has no receipt yet was taken
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from connector.answer import Response
 from connector.errors import RemoteError, Unanswered
@@ -23,11 +24,15 @@ from connector.paths import compile_path
 from connector.ports import Check, Context, Delivery, Destination, Employee, Receipt
 from connector.rest import employees as directory
 from connector.rest.calls import Calls, Held, Item, Refusal, Unreadable, identity
+from connector.rest.claims import Claims
 from connector.rest.employees import Missing
 from connector.rest.grammar import MORE, Answer, RestSettings
 from connector.rest.listing import says
 from connector.rest.parts import Reading
 from connector.rest.verdicts import Told, verdicts
+
+Verdict = Literal["yes", "no", "unclear"]
+_UNCLEAR = "the answer says neither that it was taken nor that it was refused"
 
 CALLS_AT_ONCE = 20  # values whose receipts are committed together, where a repeat is harmless
 
@@ -37,7 +42,6 @@ class RestDestination(Destination):
 
     Settings = RestSettings
     settings: RestSettings
-    concurrent = True
     concurrent = True
     withdraws = True  # where the config says how
 
@@ -57,6 +61,21 @@ class RestDestination(Destination):
         self._uses_employee = settings.uses_employee
         self._knowing = threading.Lock()
         self._directory: directory.Directory | None = None
+        self._claims = Claims(settings.one_value)
+        self._gone: set[str] = set()  # what was sent to a record that is no more: whether another was made is unknown
+
+    @classmethod
+    def cannot(cls, settings: RestSettings) -> Mapping[str, str]:
+        found = {}
+        if settings.send.withdraw is None:
+            found["withdraw"] = "send.withdraw does not say how a value is taken back, expected it there, or no"
+        if settings.read_back is None and settings.find is None:
+            found["verify"] = "nothing can be read back, expected read_back or find beside it, or never"
+        if settings.unready is not None:
+            found["push"] = settings.unready
+        if settings.holds_one_period:
+            found["periods"] = "it has room for one period of a KPI, expected current"
+        return found
 
     @classmethod
     def has_directory(cls, settings: RestSettings) -> bool:
@@ -74,7 +93,12 @@ class RestDestination(Destination):
     def send(self, deliveries: Sequence[Delivery]) -> Iterator[Receipt]:
         fresh = []
         for delivery in deliveries:
+            self._claims.note(delivery, view(delivery))
+        for delivery in deliveries:
             try:
+                if self.settings.unready is not None:
+                    raise Unusable(self.settings.unready)
+                self._claims.alone_in_its_place(delivery, view(delivery))
                 item = self._item(delivery)
                 receipt = self._stands(item) or self._changed(item)
             except Unusable as unusable:
@@ -91,7 +115,8 @@ class RestDestination(Destination):
 
     def content(self, delivery: Delivery) -> Any:
         """Their record, and by what its employee is found; a value that cannot be said is content as it is."""
-        scope = view(delivery)
+        scope = seen(delivery)
+        self._claims.note(delivery, scope)
         try:
             record: Any = self._body(scope)
             update = self.settings.send.update
@@ -101,19 +126,21 @@ class RestDestination(Destination):
             record = super().content(delivery)
         if self.settings.employees is None:
             return {"body": record}
-        return {"body": record, "found_by": [scope["subject"]["employee_code"], scope["subject"]["email"]]}
+        ours = scope["subject"]["employee_code"], scope["subject"]["email"]
+        override = directory.override(self.settings.employees, *ours)
+        return {"body": record, "found_by": [*ours] if override is None else [*ours, override]}
 
     def fields(self, delivery: Delivery) -> Mapping[str, Any]:
         """Their record; what is looked up there stands empty in it."""
         try:
-            return self._body(view(delivery))
+            return self._body(seen(delivery))
         except Unusable:
             return super().fields(delivery)
 
     def find(self, delivery: Delivery) -> Receipt | None:
         try:
             item = self._item(delivery)
-            held = self._calls.held(item, delivery.remote_id)
+            held = self._known(item) if delivery.attempt else self._calls.held(item, delivery.remote_id)
             wrong = self._calls.differences(item, held.row) if held else []
         except (Unreadable, Unusable):
             return None
@@ -125,6 +152,8 @@ class RestDestination(Destination):
 
     def may_repeat(self, delivery: Delivery) -> bool:
         """A known record may be changed again, also where another would be a second one."""
+        if delivery.key in self._gone:
+            return self.idempotent
         is_known = delivery.remote_id is not None and self.settings.send.update is not None
         return is_known or super().may_repeat(delivery)
 
@@ -151,6 +180,9 @@ class RestDestination(Destination):
         else:
             yield Check(f"{probe.method} {probe.address}", True)
 
+    def finish(self) -> None:
+        self._claims.forget()
+
     @property
     def requests(self) -> int:
         return self._calls.client.requests
@@ -162,14 +194,14 @@ class RestDestination(Destination):
 
     def _item(self, delivery: Delivery) -> Item:
         """Raises Unusable for a value that cannot be said, and RemoteError when their lists cannot be read."""
-        scope = view(delivery)
+        scope = seen(delivery)
         subject = scope["subject"]
         if self.settings.employees is not None and subject["kind"] == "person":
-            self._know(scope, subject)
+            self._know(delivery, scope, subject)
         found: dict[str, Any] = {}
         scope["lookup"] = found
         for name, lookup in self.settings.lookups.items():
-            rows = list(self._calls.reader.kept_rows(lookup, scope, f"lookups.{name}"))
+            rows = self._calls.looked_up(lookup, scope, name)
             if len(rows) > 1:
                 raise Unusable(f"lookups.{name} gives {len(rows)} records, expected one; make it narrower")
             if not rows and lookup.on_miss != "null":
@@ -178,15 +210,16 @@ class RestDestination(Destination):
         body = self._body(scope)
         return Item(delivery, {**scope, "body": body}, body)
 
-    def _know(self, scope: dict[str, Any], subject: dict[str, Any]) -> None:
+    def _know(self, delivery: Delivery, scope: dict[str, Any], subject: dict[str, Any]) -> None:
         """Put their employee into the scope: the row, and the code they know them by."""
         grammar = self.settings.employees
         assert grammar is not None  # noqa: S101  # asked by the caller
         with self._knowing:
             if self._directory is None:
                 self._directory = directory.Directory(self._calls.reader.rows(grammar, {}, "employees"), grammar)
+        ours = subject["employee_code"], subject["email"]
         try:
-            person = self._directory.person(subject["employee_code"], subject["email"])
+            person = self._directory.person(*ours)
         except Missing:
             if grammar.on_miss != "null":
                 raise
@@ -194,6 +227,7 @@ class RestDestination(Destination):
             return
         if person.row is None and self._uses_employee:
             raise Unusable("several rows there have this employee's code and differ; correct it there")
+        self._claims.alone_of_its_employee(delivery, ours, person, self._directory)
         subject["employee_code"] = person.code if grammar.code else subject["employee_code"]
         scope["employee"] = person.row
 
@@ -221,6 +255,22 @@ class RestDestination(Destination):
         return len(self._calls.several([*call, item]).content or b"") <= send.max_bytes
 
     # --- a record that is there --------------------------------------------------------------------------------------
+
+    def _known(self, item: Item) -> Held | None:
+        """The record a send without an answer may have written. Raises Unreadable where nobody can tell.
+
+        What creates a record each time has made another than the one known from before; and where the known one has
+        gone, another may have been made in its place.
+        """
+        key, remote_id = item.delivery.key, item.delivery.remote_id
+        self._gone.discard(key)
+        if self.settings.send.update is None or not self._calls.reads_by_id:
+            return self._calls.held(item, None)
+        held = self._calls.held(item, remote_id)
+        if held is not None or remote_id is None:
+            return held
+        self._gone.add(key)
+        return self._calls.held(item, None)
 
     def _stands(self, item: Item) -> Receipt | None:
         """The confirmation of a value that stands there already, where that is looked at first."""
@@ -259,10 +309,10 @@ class RestDestination(Destination):
         except Refusal as no:
             said = self._calls.said(no.response)
             return None if no.status in (404, 410) else item.receipt("refused", said, None, no.response)
-        answer = self._calls.decoded(response)
-        if answer is None and response.status != 204 and self._answer.ok:
-            return item.receipt("unanswered", "the answer is no JSON", remote_id, response)
-        if not self._is_ok(answer, response):
+        verdict = self._said_of_one(response)
+        if verdict == "unclear":
+            return item.receipt("unanswered", _UNCLEAR, remote_id, response)
+        if verdict == "no":
             return item.receipt("refused", self._calls.said(response), None, response)
         return self._taken(item, response, remote_id)
 
@@ -277,7 +327,7 @@ class RestDestination(Destination):
             remote_id = remote_id or held.remote_id
         except Unreadable:
             pass
-        if remote_id is None:
+        if remote_id is None and self._calls.withdraws_by_id:
             return item.receipt("refused", "its id there is not known, so it cannot be taken back")
         try:
             response = self._calls.withdraw(item, remote_id)
@@ -287,7 +337,10 @@ class RestDestination(Destination):
             if no.status in (404, 410):
                 return item.receipt("confirmed", "it is not there any more")
             return item.receipt("refused", self._calls.said(no.response), remote_id, no.response)
-        if not self._is_ok(self._calls.decoded(response), response):
+        verdict = self._said_of_one(response)
+        if verdict == "unclear":
+            return item.receipt("unanswered", _UNCLEAR, remote_id, response)
+        if verdict == "no":
             return item.receipt("refused", self._calls.said(response), remote_id, response)
         return item.receipt("confirmed", "taken back", None, response)
 
@@ -305,19 +358,23 @@ class RestDestination(Destination):
             response, is_refused = no.response, True
         answer, rows_at = self._calls.decoded(response), self._answer.rows
         rows = self._rows(items, answer) if rows_at else ""
-        if isinstance(rows, list) and not (is_refused and self._answer.only_refused):
+        verdict = "no" if is_refused else self._said_of_all(answer, response, has_rows=rows_at is not None)
+        if verdict == "unclear":
+            yield from (item.receipt("unanswered", _UNCLEAR, None, response) for item in items)
+        elif isinstance(rows, list) and (verdict == "yes" or self._says_yes_by_row):
             for item, row in zip(items, rows, strict=True):
                 yield self._verdict(item, row, response)
-        elif is_refused:
-            yield from self._none_taken(items, answer, response)
-        elif answer is None and response.status != 204 and (self._answer.ok or rows_at):
-            yield from (item.receipt("unanswered", "the answer is no JSON", None, response) for item in items)
-        elif not self._is_ok(answer, response):
+        elif verdict != "yes":
             yield from self._none_taken(items, answer, response)
         elif rows_at:
             yield from (item.receipt("unanswered", str(rows), None, response) for item in items)
         else:
             yield from (self._taken(item, response, self._id_of(answer)) for item in items)
+
+    @property
+    def _says_yes_by_row(self) -> bool:
+        """Whether a row may say that its value was taken although the call was refused."""
+        return self._answer.row_ok is not None and not self._answer.only_refused
 
     def _rows(self, items: Sequence[Item], answer: Any) -> list[Any] | str:
         keys = [self._calls.key_of(item) for item in items] if self.settings.send.by else None
@@ -380,9 +437,8 @@ class RestDestination(Destination):
             held = self._calls.held(item, remote_id)
             wrong = ["record"] if held is None else self._calls.differences(item, held.row)
         except Unreadable as unreadable:
-            if str(unreadable):
-                return item.receipt("unanswered", f"taken, but {unreadable}", remote_id, response)
-            return item.receipt("confirmed", "", remote_id, response)
+            why = str(unreadable) or "the answer gave no id to read it back by"
+            return item.receipt("unanswered", f"taken, but {why}", remote_id, response)
         except (RemoteError, Unusable) as failure:
             return item.receipt("unanswered", f"taken, but not read back: {failure}", remote_id, response)
         if wrong:
@@ -390,14 +446,28 @@ class RestDestination(Destination):
             return item.receipt("refused", message, remote_id, response, is_written=True)
         return item.receipt("confirmed", "", remote_id or (held.remote_id if held else None), response)
 
-    def _is_ok(self, answer: Any, response: Response) -> bool:
-        statuses = self._answer.statuses
-        if statuses is not None and response.status not in statuses:
-            return False
-        return self._answer.ok is None or (answer is None and response.status == 204) or says(self._answer.ok, answer)
+    def _said_of_one(self, response: Response) -> Verdict:
+        """What the answer to a change or a withdrawal says."""
+        return self._said_of_all(self._calls.decoded(response), response, has_rows=False)
+
+    def _said_of_all(self, answer: Any, response: Response, *, has_rows: bool) -> Verdict:
+        """What an answer with a good status says of the call as a whole."""
+        rules = self._answer
+        if answer is None and response.status != 204 and (rules.ok or has_rows):
+            return "unclear"
+        if rules.statuses is not None and response.status not in rules.statuses:
+            return "no"
+        if rules.ok is None or (answer is None and response.status == 204) or says(rules.ok, answer):
+            return "yes"
+        return "no" if rules.refused is None or says(rules.refused, answer) else "unclear"
 
     def _id_of(self, answer: Any) -> str | None:
         return identity(_told(self._answer.id, answer))
+
+
+def seen(delivery: Delivery) -> dict[str, Any]:
+    """What paths and templates address: the view of a delivery, and a short form of its key."""
+    return {**view(delivery), "key_hash": hashlib.sha256(delivery.key.encode()).hexdigest()[:32]}
 
 
 def _told(path: str | None, answer: Any) -> Any:

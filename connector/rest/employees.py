@@ -9,6 +9,7 @@ from datetime import tzinfo
 from typing import Any
 
 from connector import convert
+from connector.errors import UnexpectedShape
 from connector.outgoing import Unusable
 from connector.paths import Getter, compile_path
 from connector.ports import Employee
@@ -39,14 +40,14 @@ class Directory:
         email = compile_path(grammar.email) if grammar.email else None
         self._by_code: dict[str, list[Person]] = {}
         self._by_email: dict[str, list[Person]] = {}
-        self._overrides = {_mail(ours): theirs for ours, theirs in grammar.overrides.items()}
+        self._overrides = _folded(grammar)
         for row in rows:
             if not isinstance(row, Mapping):
                 continue
             found = _told(code, row) if code else None
             if code and found in (None, ""):
                 continue
-            person = Person(None if found is None else str(convert.text(found)), row)
+            person = Person(None if found is None else _code(found, "employees.code"), row)
             if person.code is not None:
                 self._by_code.setdefault(self._key(person.code), []).append(person)
             address = _told(email, row) if email else None
@@ -55,8 +56,7 @@ class Directory:
 
     def person(self, code: str | None, email: str | None) -> Person:
         """Whom they know by this code, else by this e-mail. Raises Missing, Unusable when there are several."""
-        override = next((self._overrides[_mail(ours)] for ours in (code, email) if ours and _mail(ours) in
-                         self._overrides), None)
+        override = _override(self._overrides, code, email)
         if override is not None:
             found = self._of(override) or _one(self._by_email.get(_mail(override), []))
             if found is None:
@@ -96,6 +96,27 @@ def _same(found: list[Person]) -> Person:
     return first if all(person.row == first.row for person in found) else Person(first.code, None)
 
 
+def override(grammar: Employees, code: str | None, email: str | None) -> str | None:
+    """Whom employees.overrides names for this employee of ours."""
+    return _override(_folded(grammar), code, email)
+
+
+def _folded(grammar: Employees) -> dict[str, str]:
+    return {_mail(ours): theirs for ours, theirs in grammar.overrides.items()}
+
+
+def _override(overrides: Mapping[str, str], code: str | None, email: str | None) -> str | None:
+    return next((overrides[_mail(ours)] for ours in (code, email) if ours and _mail(ours) in overrides), None)
+
+
+def _code(found: Any, key: str) -> str:
+    """A code as text. Raises UnexpectedShape for what is none: then the path names too little."""
+    try:
+        return str(convert.text(found))
+    except ValueError as error:
+        raise UnexpectedShape(f"{key}: {error}; name the path inside it") from None
+
+
 def _told(getter: Getter, row: Mapping[str, Any]) -> Any:
     """What an expression gives of a row; nothing where it does not fit."""
     try:
@@ -116,7 +137,7 @@ def team_names(rows: Iterable[Any], grammar: Employees) -> dict[str, str]:
     for row in rows:
         known, called = _told(key, row), _told(name, row)
         if known not in (None, "") and called not in (None, ""):
-            found[str(convert.text(known))] = str(convert.text(called))
+            found[_code(known, "employees.teams.key")] = _code(called, "employees.teams.name")
     return found
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from connector.outgoing import Template
 from connector.ports import AdapterSettings
@@ -98,6 +98,9 @@ class Answer(Part):
         None, description="The statuses that take a value, where not every one below 300 does.", examples=[[200, 201]]
     )
     ok: Expression | None = Field(None, description="True when the call as a whole was taken.")
+    refused: Expression | None = Field(
+        None, description="True when it was refused. With it, an answer that is neither ok nor this waits for a person."
+    )
     read_ok: Expression | None = Field(None, description="True of an answer to a look-up that is one.")
     error: Expression | None = Field(None, description="The reason of a refusal.")
     error_header: str | None = Field(None, description="The header that holds the reason.")
@@ -117,6 +120,8 @@ class Answer(Part):
         in_rows = ("row_ok", "row_error", "row_id", "row_index", "row_key")
         if not self.rows and (any(getattr(self, name) for name in in_rows) or self.only_refused):
             raise ValueError("row_ok, row_error and row_id are read in rows, expected rows as well")
+        if self.refused and not self.ok:
+            raise ValueError("refused tells a no from an answer that is unclear, expected ok as well")
         if (self.row_key is None) != (self.sent_key is None):
             raise ValueError("row_key and sent_key are compared, expected both or neither")
         if self.row_key and self.row_index:
@@ -158,6 +163,12 @@ class ReadBack(Reading):
         return self.get is not None or self.post is not None
 
 
+def _plain(text: str) -> str:
+    """A template of what is known of a value before anybody is asked."""
+    Template(text)
+    return text
+
+
 class RestSettings(AdapterSettings):
     """A REST destination, described entirely in YAML."""
 
@@ -172,6 +183,11 @@ class RestSettings(AdapterSettings):
     )
     employees: Employees | None = None
     lookups: dict[str, Lookup] = Field(default_factory=dict, description="What a value belongs to there, by name.")
+    one_value: Annotated[str, AfterValidator(_plain)] | None = Field(
+        None, description="What has one value there only; a second value for it is refused.",
+        examples=["{subject.key} {kpi}"],
+    )
+    unready: str | None = Field(None, description="Why nothing can be sent there yet; their employees are read.")
     body: dict[FieldName, Filled] = Field(min_length=1, description="Their field: our path, or how it is filled.")
     find: Find | None = None
     send: Send
@@ -221,6 +237,15 @@ class RestSettings(AdapterSettings):
         return given
 
     @model_validator(mode="after")
+    def _is_read_by_id(self) -> RestSettings:
+        read_back, answer = self.read_back, self.answer or Answer.model_validate({})
+        if read_back is None or not read_back.is_call or "remote_id" not in read_back.paths:
+            return self
+        if not (self.find or answer.id or answer.row_id):
+            raise ValueError("read_back names {remote_id}, expected answer.id or answer.row_id, or find beside it")
+        return self
+
+    @model_validator(mode="after")
     def _names(self) -> RestSettings:
         """Every `{lookup.NAME…}` is one there is, and `{employee…}` has a list."""
         known = self.lookups
@@ -247,6 +272,13 @@ class RestSettings(AdapterSettings):
         ):
             raise ValueError("send.update.keep needs the record as it stands, expected find or read_back.get beside it")
         return self
+
+    @property
+    def holds_one_period(self) -> bool:
+        """Whether a value there takes the place of that of another period."""
+        if self.one_value is None:
+            return False
+        return not any(path.startswith(("period", "key")) for path in Template(self.one_value).paths)
 
     @property
     def uses_employee(self) -> bool:

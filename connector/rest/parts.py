@@ -24,8 +24,9 @@ from connector.paging import (
 )
 from connector.paths import Getter, compile_path
 
-FOUND = ("employee", "lookup")
-"""What a field of a body may name beside the view of a delivery: rows of theirs that were looked up."""
+FOUND = ("employee", "lookup", "key_hash")
+"""What a field of a body may name beside the view of a delivery: rows of theirs that were looked up, and `key_hash`,
+32 letters and digits that stand for its key where a key must be short or may hold no quotation mark."""
 
 MORE = ("remote_id", "body", *FOUND)
 """What a template may name beside the view of a delivery."""

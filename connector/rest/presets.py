@@ -1,6 +1,7 @@
 """Destinations described beforehand: `preset: bamboohr` is the file presets/bamboohr.yaml, with what `given` says.
 
-A preset is a file of the keys of a REST destination. Its own `given` names what it asks for; `((name))` in it stands
+A preset is a file of the keys of a REST destination. Its own `given` names what it asks for (`is: mapping` where it is
+one, `sends: true` where nothing can be sent without it); `((name))` in it stands
 for that: as it is where it is the whole value, else as text. What the config says beside `preset` goes before it: a
 mapping is merged by its keys, `auth` and everything else replaced; null leaves a key out.
 """
@@ -49,10 +50,18 @@ def applied(data: Mapping[str, Any]) -> dict[str, Any]:
     if missing:
         wanted = "; ".join(f"{key} ({asked[key]['about']})" for key in missing)
         faults["given",] = f"the preset {name} asks for more, expected also {wanted}"
+    for key in given.keys() & asked.keys():
+        is_mapping = isinstance(given[key], dict)
+        if is_mapping != (asked[key].get("is") == "mapping") and given[key] is not None:
+            found = "a mapping" if is_mapping else type(given[key]).__name__
+            wanted = asked[key]["about"] if not is_mapping else "one text or number"
+            faults["given", key] = f"found {found}, expected {wanted}"
     if faults:
         raise _faults(faults)
     said = {key: given.get(key, about.get("default")) for key, about in asked.items()}
     whole = {key: value for key, value in written.items() if key not in ("about", "given")}
+    if lacking := [key for key, about in asked.items() if about.get("sends") and not said[key]]:
+        whole["unready"] = f"expected given.{lacking[0]} before anything is sent: {asked[lacking[0]]['about']}"
     made = _merged(_filled(whole, said), {key: value for key, value in data.items() if key != "given"})
     return {key: value for key, value in made.items() if value is not None}
 

@@ -26,7 +26,7 @@ def verdicts(answer: Answer, items: Sequence[Item], keys: Sequence[str] | None, 
     `found` is what stands where `answer.rows` looks; `keys` are those of a mapping sent, one for each value.
     """
     if isinstance(found, Mapping) and keys is not None:
-        return [found.get(key, _absent(answer)) for key in keys]
+        return _under_keys(answer, items, keys, found)
     if not isinstance(found, list):
         return f"no verdicts on {len(items)} values, expected one each"
     if answer.row_index is not None:
@@ -37,6 +37,22 @@ def verdicts(answer: Answer, items: Sequence[Item], keys: Sequence[str] | None, 
     if len(found) != len(items):
         return f"{len(found)} verdicts on {len(items)} values, expected one each"
     return list(found)
+
+
+def _under_keys(answer: Answer, items: Sequence[Item], keys: Sequence[str], found: Mapping[str, Any]) -> list[Any]:
+    """A verdict under a key is for all values sent under it; a list of them is matched like any other."""
+    told: list[Any] = [None] * len(items)
+    for key in dict.fromkeys(keys):
+        places = [number for number, one in enumerate(keys) if one == key]
+        row = found.get(key, _absent(answer))
+        if isinstance(row, list):
+            rows = verdicts(answer, [items[number] for number in places], None, row)
+            row = Told.NOTHING
+        else:
+            rows = [row] * len(places)
+        for number, one in zip(places, [row] * len(places) if isinstance(rows, str) else rows, strict=True):
+            told[number] = one
+    return told
 
 
 def _by_key(answer: Answer, sent: Sequence[str], found: Sequence[Any], path: str) -> list[Any] | str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from dataclasses import replace
 from datetime import timedelta
@@ -10,6 +11,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import requests
+from urllib3.exceptions import MaxRetryError
+from urllib3.exceptions import SSLError as TlsError
 
 from connector.auth import ApiKey, Bearer, Login
 from connector.budget import Limit
@@ -99,8 +103,49 @@ def test_a_lost_answer_of_a_write_is_unanswered_and_not_sent_twice(
 
 
 def test_a_write_the_vendor_did_not_take_is_sent_again(client: Client, vendor: Any, answer: Any) -> None:
-    vendor.answers = [answer(503), answer(429), answer(200)]
+    vendor.answers = [answer(503, headers={"Retry-After": "1"}), answer(429), answer(200)]
     assert client.request("POST", "values", json={"v": 1}).status == 200
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 503])
+def test_a_write_that_may_have_been_carried_out_is_unanswered(
+    client: Client, vendor: Any, answer: Any, status: int
+) -> None:
+    """A gateway says 503 of a server that fell silent, and 303 sends on to what was made."""
+    vendor.answers = [answer(status, headers={"Location": "/values/1"})]
+    with pytest.raises(Unanswered, match=f"status {status}"):
+        client.request("POST", "values", json={"v": 1})
+    assert len(vendor.asked) == 1
+
+
+@pytest.mark.parametrize("status", [307, 308])
+def test_a_write_that_is_to_be_made_elsewhere_was_not_made(
+    client: Client, vendor: Any, answer: Any, status: int
+) -> None:
+    vendor.answers = [answer(status, headers={"Location": "https://elsewhere.example/values"})]
+    with pytest.raises(UnexpectedShape, match="set base_url"):
+        client.request("POST", "values", json={"v": 1})
+
+
+@pytest.mark.parametrize(
+    ("method", "cause", "expected"),
+    [
+        ("POST", ssl.SSLCertVerificationError("self-signed"), Permanent),
+        ("POST", ssl.SSLError("TLSV1_ALERT_INTERNAL_ERROR"), Unanswered),
+        ("GET", ssl.SSLError("TLSV1_ALERT_INTERNAL_ERROR"), Permanent),
+    ],
+)
+def test_tls_that_breaks_other_than_on_the_certificate_may_break_after_a_write_was_sent(
+    clock: FakeClock, method: str, cause: Exception, expected: type[Exception]
+) -> None:
+    class Broken(requests.Session):
+        def request(self, *_: Any, **__: Any) -> Any:
+            raise requests.exceptions.SSLError(MaxRetryError(None, "/", TlsError(cause)))  # type: ignore[arg-type]
+
+    client = Client("https://hr.example", system="hr", context=context(clock), session=Broken)
+    with pytest.raises(expected) as caught:
+        client.request(method, "values")
+    assert type(caught.value) is expected
 
 
 def test_a_refused_connection_is_never_unanswered(clock: FakeClock) -> None:

@@ -35,7 +35,8 @@ class CoffeeTwin(HrVendor):
             self.route(method, GATEWAY, self.signed(self._gateway, header="token", value="coffee-token"))
 
     def given(self) -> dict[str, Any]:
-        return {"tenant": "acme", "token": "coffee-token", "write_code": WRITE}
+        return {"tenant": "acme", "token": "coffee-token", "write_code": WRITE,
+                "taken": "Data == 'OK'"}
 
     def changes(self) -> dict[str, Any]:
         return {"base_url": self.url, "requests_per_second": 50}

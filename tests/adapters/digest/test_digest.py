@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import responses
 from pydantic import SecretStr, ValidationError
+from sqlalchemy import select
 
 from adapters.digest import Digest, DigestSettings
 from connector import outbox
 from connector.deliver import deliver
-from connector.errors import AuthError, RateLimited, Transient
+from connector.errors import AuthError, Permanent, RateLimited, Transient
 from connector.model import KpiValue
 from connector.ports import Delivery
+from connector.store import tables
 from connector.store.store import Store
 from connector.testing import FakeClock, context, kpi_value
 from connector.twins.faults import Faults
@@ -198,3 +201,38 @@ def test_a_run_that_dies_while_posting_holds_the_message(chat: Chat, clock: Fake
 def _is_held(store: Store) -> bool:
     with store.reading() as connection:
         return outbox.counts(connection, "news")["unanswered"] > 0
+
+# --- one message is one message --------------------------------------------------------------------------------------
+
+DISCORD = "discord://123456789012345678/" + "a" * 68
+
+
+@pytest.mark.parametrize("status", [403, 413, 404, 429, 503])
+def test_a_message_whose_picture_is_refused_is_not_posted_again(
+    clock: FakeClock, tmp_path: Path, status: int
+) -> None:
+    """Discord takes the picture by a second call, when the text has been posted."""
+    store = Store.open(f"sqlite:///{tmp_path}/connector.db", clock)
+    with responses.RequestsMock() as discord:
+        for answer in (200, status):
+            discord.post(f"https://discord.com/api/webhooks/123456789012345678/{'a' * 68}", status=answer)
+        for _ in range(3):
+            done = run(store, lambda: make(DISCORD, clock), clock, TEAMS, "news")
+            clock.advance(days=1)
+    assert (done.unanswered, done.error) == (2, None)
+    with store.reading() as connection:
+        said = {one.message for one in connection.execute(select(tables.delivery))}
+    assert said == {f"a part of it was posted, the rest was not (status {status}); without a picture: chart: false"}
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "to", ["slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/%23one/%23two",
+           "mailto://u:p@example.vn?to=a@example.vn,b@example.vn", "json://a.example.vn/x, json://b.example.vn/x"],
+    ids=["two channels", "two people", "two addresses"],
+)
+def test_an_address_of_several_is_refused_before_anything_is_posted(clock: FakeClock, to: str) -> None:
+    """One of them may take the message while the other does not, and then nobody could say that it was posted."""
+    with responses.RequestsMock(), pytest.raises(Permanent, match="2 places, expected one"):
+        outcomes(make(to, clock), *TEAMS)
+    assert [check.ok for check in make(to, clock).check()] == [False]

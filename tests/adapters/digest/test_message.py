@@ -6,6 +6,7 @@ import io
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from PIL import Image
 
 from adapters._digest_chart import png
@@ -61,6 +62,28 @@ def test_people_are_named_where_the_config_says_so() -> None:
 
 Off track (below 80.0 % of the target)
 - won_value, An (2026-10): 5.0 %"""
+
+
+@pytest.mark.parametrize("dimension", ["extra.sales_rep", "actor", "owner"])
+def test_nobody_is_named_by_what_a_value_is_split_by(dimension: str) -> None:
+    split = [
+        value("won_value", subject, "Miền Bắc", "100.00", target="200.00", attainment="0.500000",
+              dimensions={dimension: "Lan Nguyễn", "stage": "demo"})
+        for subject in ("team:north", "pipeline:p")
+    ]
+    message = told(*split, value("bottleneck_score", "team:north", "Miền Bắc", "9.00", dimensions={dimension: "Lan"}))
+    assert message.body == f"""3 values changed
+- 3 values split by {dimension}, not shown here
+
+Off track (below 80.0 % of the target)
+- 2 values not shown here"""
+    assert message.bars == ()
+    assert "Lan Nguyễn" in told(*split, people=True).body
+
+
+def test_what_tells_no_person_is_shown() -> None:
+    message = told(value("won_value", "team:north", "Miền Bắc", "100.00", dimensions={"stage": "demo", "type": "new"}))
+    assert message.body == "1 value changed\n- won_value, Miền Bắc, demo, new (2026-10): 100.00 USD"
 
 
 def test_nobody_off_track_is_said_too() -> None:

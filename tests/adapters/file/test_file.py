@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -121,14 +123,39 @@ def test_a_file_somebody_took_away_is_written_again_in_full(tmp_path: Path, cloc
 def test_a_file_that_is_not_ours_is_not_overwritten(tmp_path: Path, clock: FakeClock) -> None:
     path = tmp_path / "payroll.csv"
     path.write_text("name;salary\nAn;1\n", encoding="utf-8")
-    with pytest.raises(Permanent, match="no file of ours"):
-        put(make(tmp_path, clock, "payroll.csv"), kpi_value())
+    (receipt,) = make(tmp_path, clock, "payroll.csv").send([delivery(kpi_value())])
+    assert (receipt.outcome, "no file of ours" in receipt.message) == ("refused", True)
     assert path.read_text(encoding="utf-8") == "name;salary\nAn;1\n"
+
+
+def test_a_file_spoilt_by_hand_holds_up_no_other_and_the_manifest_agrees(tmp_path: Path, clock: FakeClock) -> None:
+    """Somebody saved October from a spreadsheet with semicolons."""
+    september = {"period": "2026-09", "period_start": "2026-09-01", "period_end": "2026-09-30"}
+    put(make(tmp_path, clock), kpi_value(value="1.00", **september), kpi_value(value="1.00"))
+    (tmp_path / "out/kpi-2026-10.csv").write_text("kpi;subject\nx;y\n", encoding="utf-8")
+    values = [kpi_value(value="2.00"), kpi_value(value="2.00", **september)]
+    assert put(make(tmp_path, clock), *values) == ["refused", "confirmed"]
+    content = (tmp_path / "out/kpi-2026-09.csv").read_bytes()
+    listed = json.loads((tmp_path / "out/out.manifest.json").read_bytes())["files"]
+    assert listed["kpi-2026-09.csv"]["sha256"] == hashlib.sha256(content).hexdigest()
+    found = make(tmp_path, clock).find_all([delivery(value) for value in values])
+    assert [one and one.outcome for one in found] == [None, "confirmed"]
+    taken = make(tmp_path, clock).withdraw([delivery(value) for value in values])
+    assert [one.outcome for one in taken] == ["refused", "confirmed"]
+
+
+def test_a_manifest_that_is_not_ours_is_said_before_any_file_is_replaced(tmp_path: Path, clock: FakeClock) -> None:
+    put(make(tmp_path, clock), kpi_value(value="1.00"))
+    before = (tmp_path / "out/kpi-2026-10.csv").read_bytes()
+    (tmp_path / "out/out.manifest.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(Permanent, match="no file of ours"):
+        put(make(tmp_path, clock), kpi_value(value="2.00"))
+    assert (tmp_path / "out/kpi-2026-10.csv").read_bytes() == before
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, clock: FakeClock) -> None:
     (tmp_path / "out").write_text("a file", encoding="utf-8")
-    with pytest.raises(Transient, match=r"kpi-2026-10\.csv"):
+    with pytest.raises(Transient, match=r"/out/.*check the folder"):
         put(make(tmp_path, clock), kpi_value())
 
 

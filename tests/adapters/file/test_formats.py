@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from adapters.file import File, FileSettings
 from connector import outbox
 from connector.deliver import deliver
-from connector.errors import AuthError, Permanent, Transient
+from connector.errors import AuthError, Transient
 from connector.model import KpiValue, Subject
 from connector.ports import Delivery
 from connector.store.store import Store
@@ -131,9 +131,39 @@ def test_a_value_that_a_file_cannot_hold_is_refused_and_the_others_are_written(
 def test_a_file_that_is_not_ours_is_not_overwritten(tmp_path: Path, clock: FakeClock, ending: str) -> None:
     path = tmp_path / f"payroll.{ending}"
     path.write_bytes(b"name;salary\nAn;1\n")
-    with pytest.raises(Permanent, match=r"no file of ours"):
-        put(make(tmp_path, clock, path.name), kpi_value())
+    (receipt,) = make(tmp_path, clock, path.name).send([delivery(kpi_value())])
+    assert (receipt.outcome, "no file of ours" in receipt.message) == ("refused", True)
     assert path.read_bytes() == b"name;salary\nAn;1\n"
+
+
+@pytest.mark.parametrize(("added", "said"), [
+    ("sheet", "has the sheet Notes, which is not ours"), ("column", "has the column HR comment, which is not ours"),
+    ("cell", "has a cell beside our columns, which is not ours"),
+])
+def test_what_a_person_added_to_a_workbook_is_not_lost(
+    tmp_path: Path, clock: FakeClock, added: str, said: str
+) -> None:
+    put(make(tmp_path, clock, "kpi.xlsx"), kpi_value(value="1.00"))
+    book = openpyxl.load_workbook(tmp_path / "kpi.xlsx")
+    sheet = book.worksheets[0]
+    if added == "sheet":
+        book.create_sheet("Notes")["A1"] = "HR's own"
+    else:
+        row = 1 if added == "column" else 2
+        sheet.cell(row, sheet.max_column + 1).value = "HR comment"
+    book.save(tmp_path / "kpi.xlsx")
+    before = (tmp_path / "kpi.xlsx").read_bytes()
+    (receipt,) = make(tmp_path, clock, "kpi.xlsx").send([delivery(kpi_value(value="2.00"))])
+    assert (receipt.outcome, said in receipt.message) == ("refused", True), receipt.message
+    assert (tmp_path / "kpi.xlsx").read_bytes() == before
+
+
+def test_a_column_that_a_person_added_to_a_csv_is_not_lost(tmp_path: Path, clock: FakeClock) -> None:
+    put(make(tmp_path, clock, "kpi.csv"), kpi_value(value="1.00"))
+    head, row, _ = (tmp_path / "kpi.csv").read_bytes().split(b"\r\n")
+    (tmp_path / "kpi.csv").write_bytes(head + b",HR comment\r\n" + row + b",please check\r\n")
+    (receipt,) = make(tmp_path, clock, "kpi.csv").send([delivery(kpi_value(value="2.00"))])
+    assert (receipt.outcome, "the column HR comment" in receipt.message) == ("refused", True)
 
 
 # --- the manifest ----------------------------------------------------------------------------------------------------

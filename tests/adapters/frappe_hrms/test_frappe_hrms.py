@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from adapters.frappe_hrms import FrappeHrms
 from connector import outbox
-from connector.errors import Permanent
+from connector.errors import Permanent, UnexpectedShape
 from connector.model import KpiValue
 from connector.ports import Delivery, Receipt
 from connector.testing import FakeClock, context, kpi_value
@@ -279,3 +280,70 @@ def test_check_names_cycles_and_kras_that_are_missing(frappe: FrappeTwin) -> Non
     to = make(frappe, {"cycle": "2026-H1", "kra": "Sales"})
     assert {line.what for line in to.check() if not line.ok} == {"Appraisal Cycle 2026-H1"}
     to.close()
+
+
+# --- taking back -----------------------------------------------------------------------------------------------------
+
+
+def taken_back(to: FrappeHrms, *values: KpiValue) -> list[tuple[str, str]]:
+    receipts = to.withdraw([delivery(one) for one in values])
+    found: list[tuple[str, str]] = [(receipt.outcome, receipt.message) for receipt in receipts]
+    to.close()
+    return found
+
+
+@pytest.mark.parametrize(("by_hr", "why"), [
+    ({"status": "Archived"}, "is Archived there, so it is left alone"),
+    ({"status": "Closed"}, "is Closed there, so it is left alone"),
+    ({"is_group": 1}, "is a group there, so it is left alone"),
+    ({"progress": 77.0}, "somebody changed it there, so it was not taken back: progress 77.0"),
+], ids=["archived", "closed", "group", "changed"])
+def test_a_goal_that_a_person_took_over_is_not_taken_back(
+    frappe: FrappeTwin, by_hr: dict[str, Any], why: str
+) -> None:
+    sent(make(frappe), value())
+    only(frappe).update(by_hr)
+    ((outcome, message),) = taken_back(make(frappe), value())
+    assert (outcome, why in message) == ("refused", True), message
+    assert only(frappe)["name"]
+
+
+def test_a_goal_of_a_kpi_that_the_config_no_longer_names_is_taken_back_unless_it_is_closed(frappe: FrappeTwin) -> None:
+    """What was written is not known then, but not that somebody closed it."""
+    frappe.add_employee("Minh", number="NV002")
+    sent(make(frappe), value("NV001"), value("NV002"))
+    closed = min(frappe.goals)
+    frappe.goals[closed]["status"] = "Closed"
+    other = make(frappe, goals={"calls": {}})
+    assert [outcome for outcome, _ in taken_back(other, value("NV001"), value("NV002"))] == ["refused", "confirmed"]
+    assert list(frappe.goals) == [closed]
+
+
+# --- answers that are none -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hidden", ["progress", "custom_actual", "name", "status", "employee"])
+def test_a_field_that_may_not_be_read_is_said(frappe: FrappeTwin, hidden: str) -> None:
+    """get_list leaves fields above the user's permission level out of its rows without a word."""
+    frappe.custom = ("external_id", "custom_actual")
+    to = make(frappe, {"fields": {"custom_actual": "value"}})
+    sent(to, value())
+    listed = frappe.listed
+    frappe.listed = lambda *a, **k: [  # type: ignore[method-assign]
+        {name: text for name, text in row.items() if name != hidden} for row in listed(*a, **k)
+    ]
+    again = make(frappe, {"fields": {"custom_actual": "value"}})
+    with pytest.raises(UnexpectedShape, match=f"without {hidden}.*permission level"):
+        sent(again, value(attainment="0.5"))
+
+
+@pytest.mark.parametrize("rows", [[1, 2], ["HR-EMP-00001"], [None]])
+def test_rows_that_are_none_are_said(frappe: FrappeTwin, rows: list[Any]) -> None:
+    frappe.disturb(Reply(200, {"message": rows}), times=9)
+    with pytest.raises(UnexpectedShape, match="expected objects"):
+        sent(make(frappe), value())
+
+
+def test_a_cycle_without_a_kra_is_a_fault_of_the_config(frappe: FrappeTwin) -> None:
+    with pytest.raises(ValidationError, match="a goal with a cycle needs a kra"):
+        make(frappe, {"cycle": "2026-H2"})

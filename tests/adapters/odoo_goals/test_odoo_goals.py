@@ -12,7 +12,7 @@ import pytest
 from adapters.odoo_goals import OdooGoals
 from connector import outbox
 from connector.deliver import deliver
-from connector.errors import AuthError, Permanent
+from connector.errors import AuthError, Permanent, UnexpectedShape
 from connector.model import KpiValue
 from connector.ports import Delivery, Receipt
 from connector.store.store import Store
@@ -275,3 +275,56 @@ def test_a_write_that_met_another_is_tried_again(odoo: OdooTwin) -> None:
     odoo.on_request(lambda request: left.pop() if b'"write"' in request.body and left else None)
     assert [one.outcome for one in sent(make(odoo, THEIRS), value())] == ["confirmed"]
     assert not left
+
+
+# --- taking back -----------------------------------------------------------------------------------------------------
+
+
+def taken_back(to: OdooGoals, *values: KpiValue) -> list[tuple[str, str]]:
+    receipts = to.withdraw([delivery(one) for one in values])
+    found: list[tuple[str, str]] = [(receipt.outcome, receipt.message) for receipt in receipts]
+    to.close()
+    return found
+
+
+def ours_of(odoo: OdooTwin) -> dict[str, Any]:
+    (found,) = [row for row in odoo.goals.values() if not row["challenge_id"]]
+    return found
+
+
+@pytest.mark.parametrize(("by_hr", "why"), [
+    ({"current": 999.0}, "somebody changed it there, so it was not taken back: current 999.0"),
+    ({"target_goal": 5.0}, "somebody changed it there, so it was not taken back: target_goal 5.0"),
+    ({"state": "canceled"}, "canceled in Odoo, so it is left alone"),
+])
+def test_a_goal_that_a_person_took_over_is_not_taken_back(odoo: OdooTwin, by_hr: dict[str, Any], why: str) -> None:
+    odoo.goals.clear()
+    sent(make(odoo, OURS), value())
+    ours_of(odoo).update(by_hr)
+    ((outcome, message),) = taken_back(make(odoo, OURS), value())
+    assert (outcome, why in message) == ("refused", True), message
+    assert ours_of(odoo)  # it is there
+
+
+def test_a_goal_as_we_wrote_it_is_taken_back_also_of_a_person_who_left(odoo: OdooTwin) -> None:
+    odoo.goals.clear()
+    sent(make(odoo, OURS), value())
+    odoo.tables["hr.employee"].clear()
+    assert taken_back(make(odoo, OURS), value()) == [("confirmed", "our goal is gone")]
+    assert not odoo.goals
+
+
+# --- answers that are none -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rows", [
+    [{"id": 1}], [1, 2], [None],
+    [{"name": "Won value", "id": 1, "computation_mode": "manually", "condition": "higher", "user_id": 7,
+      "barcode": "NV001", "work_email": False}],
+], ids=["fields missing", "ids", "nothing", "a link that is a number"])
+def test_rows_that_are_none_are_said(odoo: OdooTwin, rows: list[Any]) -> None:
+    to = make(odoo, OURS)
+    list(to.check())  # the login is known
+    odoo.disturb(Reply(200, {"jsonrpc": "2.0", "id": 1, "result": rows}), times=9)
+    with pytest.raises(UnexpectedShape):
+        sent(to, value())

@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -79,10 +80,14 @@ def program() -> str | None:
 
 
 @contextmanager
-def real(path: str) -> Iterator[str]:
-    """The address of a real gateway, empty."""
+def real(path: str, folder: Path) -> Iterator[str]:
+    """The address of a real gateway that keeps what it is sent in that folder: empty when the folder is.
+
+    Debian's own default is one file for the whole machine, so one test would find what another left.
+    """
     address = f"127.0.0.1:{free_port()}"
-    running = subprocess.Popen([path, f"--web.listen-address={address}"], stderr=subprocess.DEVNULL)
+    kept = f"--persistence.file={folder / 'pushgateway.data'}"
+    running = subprocess.Popen([path, f"--web.listen-address={address}", kept], stderr=subprocess.DEVNULL)
     try:
         until = time.monotonic() + _LONGEST_START
         while not _answers(address):

@@ -13,7 +13,7 @@ from pydantic import SecretStr, ValidationError
 from adapters.prometheus import Prometheus, PrometheusSettings
 from connector import outbox
 from connector.deliver import deliver
-from connector.errors import AuthError, RateLimited, Transient
+from connector.errors import AuthError, RateLimited, Transient, UnexpectedShape
 from connector.model import KpiValue
 from connector.ports import Delivery
 from connector.store.store import Store
@@ -32,14 +32,14 @@ def twin(clock: FakeClock) -> Iterator[GatewayTwin]:
 
 
 @pytest.fixture(params=["twin", "real"])
-def gateway(request: pytest.FixtureRequest) -> Iterator[str]:
+def gateway(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of an empty gateway of either kind."""
     if request.param == "twin":
         yield request.getfixturevalue("twin").url
         return
     if (path := program()) is None:
         pytest.skip("prometheus-pushgateway is not installed (Debian: apt-get install prometheus-pushgateway)")
-    with real(path) as address:
+    with real(path, tmp_path) as address:
         yield address
 
 
@@ -215,6 +215,16 @@ def test_an_address_that_is_no_gateway_is_said(twin: GatewayTwin, clock: FakeClo
     (check,) = make(twin.url, clock).check()
     assert not check.ok
     assert "expected a Pushgateway" in check.detail
+
+
+@pytest.mark.parametrize("group", [
+    {"labels": []}, {"labels": {"job": "connector", "kpi": "won_value", "period": "2026-10"}, "crm_kpi_value": None},
+    7, None,
+], ids=["labels", "family", "number", "nothing"])
+def test_a_group_that_is_none_is_said(twin: GatewayTwin, clock: FakeClock, group: Any) -> None:
+    twin.disturb(Reply(200, {"data": [group]}), times=2)
+    with pytest.raises(UnexpectedShape, match="expected a Pushgateway"):
+        put(make(twin.url, clock), kpi_value())
 
 
 def test_a_check_writes_nothing(gateway: str, clock: FakeClock) -> None:

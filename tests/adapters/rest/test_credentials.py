@@ -120,7 +120,7 @@ def test_a_login_by_form_whose_token_goes_into_the_query(vendor: Vendor, clock: 
 def test_a_signature_of_each_request_as_it_leaves(vendor: Vendor, clock: FakeClock) -> None:
     keys = {"secret": SECRET, "header": "X-Sign", "prefix": "v1=", "sign": "{method}|{path}|{timestamp}|{nonce}|{body}",
             "timestamp": "X-Time", "nonce": "X-Nonce"}
-    vendor.disturb(Reply(503, {}), path="/kpi", times=1)
+    vendor.disturb(Reply(503, {}, {"Retry-After": "1"}), path="/kpi", times=1)
     with rest(vendor, clock, auth={"hmac": keys}) as to:
         assert outcome(to, delivery()) == ["confirmed"]
     first, second = vendor.sent("/kpi")

@@ -287,7 +287,7 @@ def faults(text: str, tmp_path: Path) -> list[str]:
         config.load(str(tmp_path / "config.yaml"), {})
     except ConfigError as error:
         return [f"{fault.line}: {fault.key}: {fault.message}" for fault in error.faults
-                if fault.key.startswith("destinations")]
+                if fault.key.startswith(("destinations", "kpis"))]
     return []
 
 
@@ -303,6 +303,37 @@ def test_slips_in_what_a_preset_asks_for_have_their_line(tmp_path: Path) -> None
     assert faults("    preset: bamboohr\n    given: {company: acme, api_key: secret}\n", tmp_path) == []
     assert "unknown key" in faults(
         "    preset: bamboohr\n    given: {company: acme, api_key: secret}\n    sned: {}\n", tmp_path)[0]
+
+
+def test_what_is_no_mapping_and_a_sign_of_no_date_are_faults_where_they_stand(tmp_path: Path) -> None:
+    said = "    preset: base_vn\n    given: {token: t, usernames: NV1, key_results: {a: 1}}\n"
+    assert faults(said, tmp_path) == [
+        "8: destinations.hr.given.usernames: found str, expected a mapping from employee code to user name"]
+    said = ("    base_url: https://x\n    send: {post: /k}\n"
+            "    body: {d: {path: period_end, as: {date: {format: '%Q'}}}}\n")
+    assert "format: there is no '%Q'" in faults(said, tmp_path)[0]
+
+
+def test_what_a_destination_cannot_do_with_its_settings_is_a_fault(tmp_path: Path) -> None:
+    plain = "    base_url: https://x\n    body: {v: value}\n    send: {post: /k}\n"
+    assert faults(plain, tmp_path) == []
+    assert faults(f"{plain}    withdraw: yes\n    verify: daily\n", tmp_path) == [
+        "10: destinations.hr.withdraw: send.withdraw does not say how a value is taken back, expected it there, or no",
+        "11: destinations.hr.verify: nothing can be read back, expected read_back or find beside it, or never",
+    ]
+    personio = ("    preset: personio\n    given: {client_id: a, client_secret: b, attributes: {k: x}, "
+                "employee_number: n}\n")
+    assert "periods: it has room for one period of a KPI, expected current" in faults(personio, tmp_path)[0]
+    assert faults(f"{personio}    periods: current\n", tmp_path) == []
+
+
+def test_coffeehr_without_a_code_for_writing_gives_people_and_takes_nothing(tmp_path: Path) -> None:
+    directory = "    preset: coffeehr\n    given: {tenant: acme, token: t}\n"
+    assert faults(directory, tmp_path) == []
+    pushed = f"{directory}kpis:\n  - {{id: won_value, metric: won_value, push: [hr]}}\n"
+    assert faults(pushed, tmp_path) == [
+        "10: kpis[0].push[0]: nothing can be pushed to hr: expected given.write_code before anything is sent: the "
+        "APICode for writing that CoffeeHR gave"]
 
 
 def test_what_the_config_says_goes_before_the_preset_and_null_leaves_out() -> None:

@@ -231,9 +231,10 @@ def test_an_expired_session_is_opened_anew(store: Store, hr: HrTwin) -> None:
 def test_a_server_that_is_busy_is_asked_again_and_one_that_stays_away_leaves_the_rest_owed(
     store: Store, hr: HrTwin
 ) -> None:
-    hr.disturb(Reply(503, {"message": "maintenance"}), path="/kpi-results", method="POST", times=2)
+    busy = Reply(503, {"message": "maintenance"}, {"Retry-After": "1"})
+    hr.disturb(busy, path="/kpi-results", method="POST", times=2)
     assert push(store, hr.url + "/api", VALUES[0]).is_clean
-    hr.disturb(Reply(503, {"message": "maintenance"}), path="/kpi-results", method="POST", times=99)
+    hr.disturb(busy, path="/kpi-results", method="POST", times=99)
     done = push(store, hr.url + "/api", *VALUES)
     assert (done.owed, "maintenance" in str(done.error)) == (2, True)
 

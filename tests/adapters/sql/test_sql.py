@@ -95,6 +95,29 @@ def test_taking_back_removes_the_named_rows_and_no_others(bi: Sql, database: str
     assert rows(database, "SELECT subject_key FROM kpi_value") == [("2",)]
 
 
+def test_a_row_that_somebody_changed_is_not_taken_back(bi: Sql, database: str) -> None:
+    ours = [kpi_value(subject=f"person:{number}", value="1.00") for number in range(2)]
+    outcomes(bi, *ours)
+    rows(database, "UPDATE kpi_value SET value = '7.00' WHERE subject_key = '0'")
+    receipts = list(bi.withdraw([delivery(value) for value in ours]))
+    assert [receipt.outcome for receipt in receipts] == ["refused", "confirmed"]
+    assert receipts[0].message.startswith("somebody changed it there, so it was not taken back: there is value 7.0")
+    assert rows(database, "SELECT subject_key FROM kpi_value") == [("0",)]
+
+
+def test_reading_and_taking_back_make_no_table(bi: Sql, database: str) -> None:
+    assert found(bi, kpi_value()) == "retry"
+    assert [receipt.outcome for receipt in bi.withdraw([delivery(kpi_value())])] == ["confirmed"]
+    assert not inspect(create_engine(database)).has_table("kpi_value")
+
+
+def test_reading_makes_no_file(clock: FakeClock, tmp_path: Any) -> None:
+    bi = make(f"sqlite:///{tmp_path}/bi.db", clock)
+    assert found(bi, kpi_value()) == "retry"
+    bi.close()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_one_row_the_database_refuses_does_not_hold_up_the_others(bi: Sql, database: str) -> None:
     rows(database, f"CREATE TABLE kpi_value ({key_columns(database)}, value varchar(40), PRIMARY KEY ({KEY}), "
                    "CHECK (value <> '13.00'))")
@@ -260,3 +283,14 @@ def test_a_sqlite_file_is_relative_to_the_configs_folder(clock: FakeClock, tmp_p
 def test_an_address_or_table_that_cannot_be_is_a_fault_of_the_config(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         SqlSettings(**{**wrong, "url": SecretStr(wrong["url"])})
+
+
+@pytest.mark.parametrize("driver", ["postgresql+asyncpg", "postgresql+psycopg2", "mysql+mysqldb", "sqlite+aiosqlite"])
+def test_a_driver_that_we_do_not_speak_is_a_fault_of_the_config(driver: str) -> None:
+    with pytest.raises(ValidationError, match=rf"found {driver.replace('+', '[+]')}, expected postgresql"):
+        SqlSettings(url=SecretStr(f"{driver}://bi@127.0.0.1:1/db"))
+
+
+@pytest.mark.parametrize("name", ["postgresql", "postgresql+psycopg", "mysql", "mariadb+pymysql", "sqlite"])
+def test_a_database_without_a_driver_has_ours(clock: FakeClock, name: str, tmp_path: Any) -> None:
+    make(f"{name}://bi@127.0.0.1:1/db" if name != "sqlite" else f"sqlite:///{tmp_path}/a.db", clock).close()

@@ -10,7 +10,7 @@ from connector.twins.server import DROP, DROP_BEFORE, Reply, Request, Twin, Verd
 
 FAULTS: Final[Mapping[str, str]] = {
     "busy": "status 429, with Retry-After, and nothing is done",
-    "down": "status 503, and nothing is done",
+    "down": "status 503 with Retry-After, and nothing is done",
     "denied": "status 401, and nothing is done",
     "forbidden": "status 403, and nothing is done",
     "gone": "the connection is closed, and nothing is done",
@@ -34,7 +34,8 @@ def verdict(fault: str, secrets: Sequence[str]) -> Verdict:
     page = Reply(200, f"<html><body>Please log in {said}</body></html>")
     half = Reply(200, b'{"data": {"name": "Nor', content_type="application/json")
     made: Mapping[str, Verdict] = {
-        "busy": Reply(429, body, {"Retry-After": "2"}), "down": Reply(503, body), "denied": Reply(401, body),
+        "busy": Reply(429, body, {"Retry-After": "2"}), "down": Reply(503, body, {"Retry-After": "1"}),
+        "denied": Reply(401, body),
         "forbidden": Reply(403, body), "gone": DROP_BEFORE, "broken": Reply(500, body),
         "late": lambda _proper: Reply(500, body), "lost": DROP, "torn": lambda proper: replace(proper, cut=0.5),
         "page": lambda _proper: page, "cut": lambda _proper: half,
