@@ -35,7 +35,7 @@ _NEVER_SENT = re.compile(
     r"Name or service not known|Temporary failure in name resolution"
 )
 _CREDENTIAL = {401, 403, 404, 410}  # of an address that is the credential
-_NOT_TAKEN = {408, 425, 429, 503}
+_NOT_TAKEN = {408, 425, 429}  # a gateway gives 503 also when the service behind it fell silent
 
 
 @contextmanager

@@ -12,7 +12,7 @@ read again after it was written. Seen on HRMS 15.33 or in frappe/hrms `hrms/hr/d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -49,6 +49,10 @@ class FrappeHrms(Destination):
         super().__init__(name, settings, context)
         self._site = Site(name, settings, context)
         self._terms = Terms(settings, self._site, context)
+
+    @classmethod
+    def takes(cls, settings: FrappeHrmsSettings) -> Collection[str]:
+        return settings.goals.keys()
 
     @property
     def requests(self) -> int:

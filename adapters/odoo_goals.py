@@ -48,6 +48,10 @@ class OdooGoals(Destination):
         self._wire = Wire(name, settings, context)
         self._terms = Terms(name, settings, self._wire, context)
 
+    @classmethod
+    def takes(cls, settings: OdooGoalsSettings) -> Collection[str]:
+        return settings.goals.keys()
+
     @property
     def requests(self) -> int:
         return self._wire.client.requests

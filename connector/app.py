@@ -330,12 +330,25 @@ class App:
         owed = sum(deliveries.retry(self.here.store, key, destination=destination, state=state) for key in asked)
         return Answer({"owed": owed})
 
-    def resolve_delivery(self, key: str, outcome: Literal["confirmed", "owed"], reason: str) -> Answer:
-        """Settle an unanswered delivery by what a person found at the destination."""
+    def resolve_deliveries(
+        self, keys: Sequence[str], outcome: Literal["confirmed", "owed"], reason: str,
+        destination: str | None = None, state: str | None = None,
+    ) -> Answer:
+        """Settle unanswered deliveries by what a person found at the destination: those named, or all of one."""
         from connector import deliveries, quarantine
+        from connector.errors import ConfigError, Fault
 
-        deliveries.resolve(self.here.store, key, outcome, reason, actor=quarantine.who())
-        return Answer({"key": key, "state": outcome})
+        store, actor = self.here.store, quarantine.who()
+        if bool(keys) == (destination is not None) or (keys and state is not None):
+            raise ConfigError([Fault("command line", 0, "", "which ones? expected keys, or --destination alone")])
+        if destination is None:
+            for key in keys:
+                deliveries.resolve(store, key, outcome, reason, actor=actor)
+            named = {"key": keys[0]} if len(keys) == 1 else {"decided": len(keys)}
+            return Answer({**named, "state": outcome})
+        self.here.chosen_destinations([destination])
+        done = deliveries.resolve_all(store, destination, outcome, reason, state=state or "unanswered", actor=actor)
+        return Answer({"destination": destination, "decided": done, "state": outcome})
 
     # --- setting up --------------------------------------------------------------------------------------------------
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from connector import outbox, preview, verifying, withdrawing
 from connector.delivering import DestinationSummary, OnDrift, OnUnanswered, Rules
-from connector.errors import AuthError, RemoteError
+from connector.errors import AuthError, ConnectorError, RemoteError
 from connector.model import KpiValue, micros
 from connector.outbox import Pending
 from connector.period import Calendar
 from connector.ports import Clock, Delivery, Destination, Receipt
+from connector.reading import Reading
 from connector.sending import Sender, Sent
 from connector.store.store import Lease, Store, Writing
 from connector.withdrawing import Existing
@@ -27,6 +28,7 @@ __all__ = [
 
 OWED_AT_ONCE = 1000  # values owed together, and rows read together: memory stays flat however many there are
 _BY_DEFAULT = Rules()
+HOLD = timedelta(seconds=30)  # the longest time without a write before the lease is prolonged by one of its own
 SETTLED_AT_ONCE = 100  # findings committed together; those lost in a crash are simply asked for again
 
 
@@ -99,17 +101,21 @@ def deliver(
     owing = list(pushable(values, owner_kpis))
     if dry_run:
         return preview.preview(store, destination, name, deliveries(name, owing, persons), existing, rules)
+    wanted = frozenset(outbox.key(name, value) for value in owing)
     lease = store.acquire(f"destination/{name}")
     try:
-        made = _Run(store, destination, name, lease, run, clock, stop, on_unanswered == "resend", rules, existing)
-        return made.go(deliveries(name, owing, persons))
+        made = _Run(
+            store, destination, name, lease, run, clock, stop, on_unanswered == "resend", rules, existing, wanted
+        )
+        with destination.context.beat.heard_by(made.beat):
+            return made.go(deliveries(name, owing, persons))
     finally:
         store.release(lease)
 
 
 @dataclass
 class _Run:
-    """The steps of one run, each committed under the lease."""
+    """The steps of one run, each committed under the lease. `wanted`: the keys of what the destination is to hold."""
 
     store: Store
     destination: Destination
@@ -121,10 +127,17 @@ class _Run:
     resends: bool
     rules: Rules
     existing: Existing | None
+    wanted: frozenset[str]
     confirmed: int = 0
     withdrawn: int = 0
     drifted: int = 0
+    held: int = 0
     notes: list[str] = field(default_factory=list)
+    reading: Reading = field(init=False)
+    _held_at: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reading, self._held_at = Reading(self.destination), self.clock.now()
 
     def go(self, owing: Iterable[Delivery]) -> DestinationSummary:
         with self._writing() as writing:
@@ -134,11 +147,13 @@ class _Run:
         error = None
         try:
             self._settle()
-        except RemoteError as failure:
+        except AuthError as failure:
             error = failure
-        self._owe(owing, ask=not isinstance(error, AuthError))
+        self._owe(owing, ask=error is None)
         if error is None:
             error = self._verify()
+        if self.reading.note is not None:
+            self.notes.append(self.reading.note)
         self._leave()
         said = str(error) if error is not None else self._send()
         with self.store.reading() as connection:
@@ -152,9 +167,10 @@ class _Run:
     # --- settling ----------------------------------------------------------------------------------------------------
 
     def _settle(self) -> None:
-        """Ask the destination what became of each unanswered delivery. Raises RemoteError.
+        """Ask the destination what became of each unanswered delivery. Raises AuthError.
 
-        What was to be taken back is simply taken back again.
+        What was to be taken back is simply taken back again. What nobody can tell of today waits for the next run, and
+        nothing else does.
         """
         with self.store.reading() as connection:
             open_ones = outbox.unanswered(connection, self.name)
@@ -166,7 +182,7 @@ class _Run:
             found: list[tuple[Pending, Receipt]] = []
             unreadable: list[Pending] = []
             try:
-                for pending, receipt in zip(batch, self._found(batch), strict=True):
+                for pending, receipt in self.reading.read(batch):
                     if self.stop():
                         return
                     if receipt is None:
@@ -175,9 +191,6 @@ class _Run:
                         found.append((pending, replace(receipt, message=receipt.message or "read back")))
             finally:
                 self._settled(found, unreadable)
-
-    def _found(self, batch: Sequence[Pending]) -> Iterator[Receipt | None]:
-        return iter(self.destination.find_all([pending.delivery for pending in batch]))
 
     def _settled(self, found: Sequence[tuple[Pending, Receipt]], unreadable: Sequence[Pending]) -> None:
         with self._writing() as writing:
@@ -193,11 +206,14 @@ class _Run:
         for some in _some(owing, OWED_AT_ONCE):
             lacking = self.destination.lacks(some) if ask else ()
             with self._writing() as writing:
-                outbox.owe(
+                found = outbox.owe(
                     writing, self.name, some, now=self._now(), content=self.destination.content,
-                    overwrites=self.destination.kind != "log",
+                    overwrites=self.destination.kind != "log", holds=self.rules.on_drift == "report",
                 )
                 outbox.forget(writing, self.name, lacking, self._now())
+            self.held += len(found.held)
+        if self.held:
+            self.notes.append(outbox.waiting(self.name, self.held))
 
     @property
     def _withdraws(self) -> bool:
@@ -208,33 +224,35 @@ class _Run:
         if self.existing is None:
             return
         with self.store.reading() as connection:
-            found = withdrawing.gone(connection, self.name, self.existing)
-        is_too_much = found.is_too_much(self.rules.shrink)
+            found = withdrawing.gone(connection, self.name, self.existing, self._now())
+        excess = found.excess(self.rules.shrink)
         with self._writing() as writing:
             withdrawing.drop(writing, self.name, found, self._now())
-            if self._withdraws and not is_too_much:
-                withdrawing.withdraw(writing, self.name, found.there, self._now())
-        if self._withdraws and is_too_much:
-            self.notes.append(withdrawing.too_much(self.name, found))
+            if self._withdraws and excess is None:
+                withdrawing.withdraw(writing, self.name, found, self._now(), is_decided=self.rules.shrink >= 1)
+        if self._withdraws and excess is not None:
+            self.notes.append(withdrawing.too_much(self.name, excess))
 
     # --- verifying ---------------------------------------------------------------------------------------------------
 
-    def _verify(self) -> RemoteError | None:
-        """Read back what the rules say is to be; a refused credential ends the run, any other failure is a finding."""
+    def _verify(self) -> AuthError | None:
+        """Read back what the rules say is to be; a refused credential ends the run, any other failure is a finding.
+
+        Only what the destination is to hold now: what it held before may have made way for it, or been removed.
+        """
         before = verify_before(self.rules, self.clock.now())
-        after = ""
+        if before is None:
+            return None
         try:
-            while before is not None and not self.stop():
-                with self.store.reading() as connection:
-                    some = verifying.to_read(connection, self.name, before, after)
-                if not some:
+            for keys in outbox.batches(sorted(self.wanted), verifying.AT_ONCE):
+                if self.stop() or self.reading.is_over:
                     break
-                after = some[-1].delivery.key
-                self._verified(verifying.compare(some, self._found(some)))
+                with self.store.reading() as connection:
+                    some = verifying.to_read(connection, self.name, before, keys)
+                if some:
+                    self._verified(verifying.compare(self.reading.read(some)))
         except AuthError as error:
             return error
-        except RemoteError as error:
-            self.notes.append(f"not everything was read back: {error}")
         return None
 
     def _verified(self, found: verifying.Verified) -> None:
@@ -294,7 +312,15 @@ class _Run:
     def _writing(self) -> Iterator[Writing]:
         with self.store.writing() as writing:
             self.store.hold(writing, self.lease)
+            self._held_at = self.clock.now()
             yield writing
+
+    def beat(self) -> None:
+        """Prolong the lease in the middle of a long call, from any thread; what is wrong the next writing will say."""
+        if self.clock.now() - self._held_at >= HOLD:
+            with suppress(ConnectorError), self._writing():
+                pass
+            self._held_at = self.clock.now()  # also where that failed: it is not tried again at each beat
 
     def _now(self) -> int:
         return micros(self.clock.now())

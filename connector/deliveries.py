@@ -12,7 +12,7 @@ from connector.errors import ConfigError, Fault
 from connector.model import iso, micros
 from connector.outbox import STATES
 from connector.store import tables
-from connector.store.store import Store
+from connector.store.store import Store, Writing
 
 RETRIED = ("refused", "dead")
 DRIFTED = "drifted"  # no state: confirmed, and changed there by somebody since
@@ -60,7 +60,8 @@ def retry(store: Store, key: str | None = None, *, destination: str | None = Non
     """Owe refused and dead deliveries again: the one named, or all (of a destination, in one state). How many.
 
     Confirmed ones only if that state is named: what stands there, perhaps in the words of an older mapping, is then
-    written once more. Raises ConfigError for an unknown key, and for one whose state needs no retry.
+    written once more; not what somebody changed there, unless it is the one named. Raises ConfigError for an unknown
+    key, and for one whose state needs no retry.
     """
     table = tables.delivery
     wanted = RETRIED if state is None else (state,)
@@ -75,6 +76,8 @@ def retry(store: Store, key: str | None = None, *, destination: str | None = Non
             hint = "; say what became of it with `deliveries resolve`" if found == "unanswered" else ""
             raise _unknown(key, f"is {found}, expected {' or '.join(wanted)}{hint}")
         query = query.where(table.c.key == key)
+    else:
+        query = query.where(table.c.drift.is_(None))
     with store.writing() as writing:
         now = micros(store.clock.now())
         values: dict[str, Any] = {"state": "owed", "attempt": 0, "next_at": None, "message": None, "updated_at": now}
@@ -93,39 +96,68 @@ def resolve(
     Raises ConfigError for an unknown key and for one that needs no decision.
     """
     row = _row(store, key)
-    table = tables.delivery
     with store.writing() as writing:
-        now = micros(store.clock.now())
-        values: dict[str, Any] = {"state": outcome, "next_at": None, "message": reason, "drift": None}
-        values["updated_at"] = now
-        if outcome == "confirmed":
-            values |= {"attempt": 0, "confirmed_hash": table.c.hash, "confirmed_payload": table.c.payload}
-        elif row.state == "confirmed":
-            values |= {"confirmed_hash": None, "owed_at": now, "revision": table.c.revision + 1}
-        is_open = and_(table.c.state == "unanswered", table.c.action == "send")
-        done = writing.execute(
-            update(table)
-            .where(
-                table.c.destination == row.destination, table.c.key == key, table.c.state == row.state,
-                or_(is_open, and_(table.c.state == "confirmed", table.c.drift.is_not(None))),
-            )
-            .values(values)
-        )
-        if done.rowcount != 1:
+        if not _decide(writing, row, outcome, reason, actor, micros(store.clock.now())):
             raise _unknown(key, f"is {row.state}, expected unanswered; only such a delivery needs a decision")
-        at = writing.stamp()
-        writing.execute(
-            insert(tables.receipt).values(
-                at=at, destination=row.destination, key=key, attempt=row.attempt, run="", hash=row.hash,
-                outcome="confirmed" if outcome == "confirmed" else "retry", remote_id=row.remote_id,
-                message=f"decided by {actor or 'a person'}: {reason}",
-            )
+
+
+def resolve_all(
+    store: Store, destination: str, outcome: Literal["confirmed", "owed"], reason: str, *, state: str = "unanswered",
+    actor: str = "",
+) -> int:
+    """`resolve` of every delivery of a destination that is unanswered, or `drifted`, at once; how many those are.
+
+    Raises ConfigError for another state.
+    """
+    if state not in _DECIDED:
+        raise _unknown(state, "needs no decision, expected unanswered or drifted")
+    with store.writing() as writing:
+        query = select(tables.delivery).where(tables.delivery.c.destination == destination, _DECIDED[state])
+        rows = writing.execute(query.order_by(tables.delivery.c.key)).all()
+        now = micros(store.clock.now())
+        return sum(_decide(writing, row, outcome, reason, actor, now) for row in rows)
+
+
+_DECIDED = {
+    "unanswered": and_(tables.delivery.c.state == "unanswered", tables.delivery.c.action == "send"),
+    DRIFTED: and_(tables.delivery.c.state == "confirmed", tables.delivery.c.drift.is_not(None)),
+}
+
+
+def _decide(
+    writing: Writing, row: Row[Any], outcome: Literal["confirmed", "owed"], reason: str, actor: str, now: int
+) -> bool:
+    """Take a person's word for one delivery; False where it needs none."""
+    table = tables.delivery
+    values: dict[str, Any] = {"state": outcome, "next_at": None, "message": reason, "drift": None, "updated_at": now}
+    if outcome == "confirmed":
+        values |= {"attempt": 0, "confirmed_hash": table.c.hash, "confirmed_payload": table.c.payload}
+    elif row.state == "confirmed":
+        values |= {"confirmed_hash": None, "owed_at": now, "revision": table.c.revision + 1}
+    done = writing.execute(
+        update(table)
+        .where(
+            table.c.destination == row.destination, table.c.key == row.key, table.c.state == row.state,
+            or_(*_DECIDED.values()),
         )
-        writing.execute(
-            insert(tables.audit).values(
-                seen_at=at, action=f"delivery {outcome}", subject=key, actor=actor, reason=reason
-            )
+        .values(values)
+    )
+    if done.rowcount != 1:
+        return False
+    at = writing.stamp()
+    writing.execute(
+        insert(tables.receipt).values(
+            at=at, destination=row.destination, key=row.key, attempt=row.attempt, run="", hash=row.hash,
+            outcome="confirmed" if outcome == "confirmed" else "retry", remote_id=row.remote_id,
+            message=f"decided by {actor or 'a person'}: {reason}",
         )
+    )
+    writing.execute(
+        insert(tables.audit).values(
+            seen_at=at, action=f"delivery {outcome}", subject=row.key, actor=actor, reason=reason
+        )
+    )
+    return True
 
 
 def _row(store: Store, key: str) -> Row[Any]:

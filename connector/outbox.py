@@ -8,15 +8,18 @@
 | confirmed | the destination holds exactly this value | owed when the value changes, or is lost there |
 | refused | it said no to this value, and certainly does not hold it | sending, when its wait is over |
 | dead | given up after `ATTEMPTS` | owed when the value changes, or by `retry` |
-| withdrawn | it is no value any more, and does not stand there | owed when it is one again |
+| withdrawn | it is no value any more, and nothing more is done for it | owed when it is one again |
 
 What was last confirmed (`confirmed_hash`) moves only on a confirmation, so a value that failed and did not change is
 never taken for delivered. It is forgotten (null) when an unanswered value turns out not to stand there, or is sent
-again without having been read back: then nobody knows what does, and only the next confirmation says so.
+again without having been read back, or was taken and kept as something else: then nobody knows what does, and only the
+next confirmation says so.
 
 A frozen value is confirmed once: that its person was renamed since, or that a later version of ours says more of it,
 does not owe it again. Another mapping does where it overwrites what stands there, and never where it would be appended.
-What is taken back (`action` withdraw) goes through the same states.
+One confirmed while it was open counts as the frozen value once it is frozen and nothing else is to be written. What
+somebody changed there (`drift`) is held until a person decides, where the rules say so. What is taken back (`action`
+withdraw) goes through the same states.
 """
 
 from __future__ import annotations
@@ -93,7 +96,7 @@ class Change:
     """One value that a push would send: `old` is the KPI object last confirmed there, None when there is none.
 
     `state` is that before: absent, or one of `STATES`. `hash` is empty, and `is_gone` true, for one that is to be
-    taken back.
+    taken back. `is_repeat`: the same may stand there already.
     """
 
     delivery: Delivery
@@ -101,20 +104,35 @@ class Change:
     old: Mapping[str, Any] | None
     state: str
     is_gone: bool = False
+    is_repeat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What values change: those that would be owed, and the keys of those that went back to what was confirmed.
+
+    `renewed`: whose status alone moved, so that nothing is written there. `held`: keys of those that would be owed, had
+    nobody changed there what we wrote.
+    """
+
+    changes: Sequence[Change]
+    settled: Sequence[str]
+    renewed: Sequence[Delivery]
+    held: Sequence[str]
 
 
 def plan(
     connection: Connection | Writing, destination: str, deliveries: Iterable[Delivery], content: Content, *,
-    overwrites: bool = False,
-) -> tuple[list[Change], list[str]]:
-    """What these values change: those that would be owed, and the keys of those that went back to what was confirmed.
+    overwrites: bool = False, holds: bool = False,
+) -> Plan:
+    """What these values change; nothing is written here.
 
-    A key given twice counts with its last value. `overwrites`: writing a value again leaves one there. Nothing is
-    written here.
+    A key given twice counts with its last value. `overwrites`: writing a value again leaves one there. `holds`: what
+    somebody changed there is left alone.
     """
     latest = {delivery.key: delivery for delivery in deliveries}
     known = _known(connection, destination, list(latest))
-    changes, settled = [], []
+    changes, settled, renewed, held = [], [], [], []
     for name, delivery in latest.items():
         row = known.get(name)
         if row is None:
@@ -129,12 +147,18 @@ def plan(
             if not overwrites or fingerprint(content(was)) == row.confirmed_hash:
                 continue
         hash_ = fingerprint(content(delivery))
-        if hash_ == row.confirmed_hash:
+        if hash_ == row.confirmed_hash or (not overwrites and _is_frozen_since(delivery, row, old, content)):
             if row.state != "confirmed":
                 settled.append(name)
+            if old is not None and old["status"] != delivery.kpi["status"]:
+                renewed.append(delivery)
         elif hash_ != row.hash or row.state in ("confirmed", "withdrawn") or is_leaving:
-            changes.append(Change(delivery, hash_, old, row.state))
-    return changes, settled
+            if holds and row.drift is not None:
+                held.append(name)
+            else:
+                is_repeat = row.state == "withdrawn" and bool(row.may_stand) and hash_ == row.hash
+                changes.append(Change(delivery, hash_, old, row.state, is_repeat=is_repeat))
+    return Plan(changes, settled, renewed, held)
 
 
 def _old(row: Any) -> Mapping[str, Any] | None:
@@ -149,24 +173,39 @@ def _is_frozen_as(kpi: Mapping[str, Any], old: Mapping[str, Any] | None) -> bool
     return all(kpi.get(name) == said for name, said in old.items())
 
 
+def _is_frozen_since(delivery: Delivery, row: Row[Any], old: Mapping[str, Any] | None, content: Content) -> bool:
+    """Whether what was confirmed while open is frozen now and only its person is written of otherwise."""
+    if row.state != "confirmed" or row.confirmed_hash is None or old is None or old["status"] == "frozen":
+        return False
+    then = Delivery(delivery.key, delivery.kpi, json.loads(row.person))
+    return delivery.kpi["status"] == "frozen" and bool(fingerprint(content(then)) == row.confirmed_hash)
+
+
 def owe(
     writing: Writing, destination: str, deliveries: Iterable[Delivery], *, now: int, content: Content,
-    overwrites: bool = False,
-) -> int:
-    """Make owed what differs from what was last confirmed there; how many that are."""
-    changes, settled = plan(writing, destination, deliveries, content, overwrites=overwrites)
+    overwrites: bool = False, holds: bool = False,
+) -> Plan:
+    """Make owed what differs from what was last confirmed there; what that was."""
+    found = plan(writing, destination, deliveries, content, overwrites=overwrites, holds=holds)
+    changes, settled = found.changes, found.settled
     table = tables.delivery
     fresh = [_row(destination, change, now) for change in changes if change.state == "absent"]
-    changed = [_row(destination, change, now) for change in changes if change.state != "absent"]
+    changed = [
+        {**_row(destination, change, now), "step": 0 if change.is_repeat else 1}
+        for change in changes if change.state != "absent"
+    ]
     if fresh:
         writing.execute(insert(table), fresh)
     if changed:
         taken = ("payload", "person", "hash", "state", "action", "attempt", "message", "next_at", "owed_at",
                  "updated_at")
         writing.execute(
-            by_key().values({name: bindparam(f"new_{name}") for name in taken} | {"revision": table.c.revision + 1}),
+            by_key().values(
+                {name: bindparam(f"new_{name}") for name in taken} | {"revision": table.c.revision + bindparam("step")}
+            ),
             [
-                {"at": destination, "named": row["key"], **{f"new_{name}": row[name] for name in taken}}
+                {"at": destination, "named": row["key"], "step": row["step"],
+                 **{f"new_{name}": row[name] for name in taken}}
                 for row in changed
             ],
         )
@@ -177,7 +216,12 @@ def owe(
             "revision": table.c.revision + 1, "updated_at": now,
         }
         writing.execute(by_key().values(back), [{"at": destination, "named": name} for name in settled])
-    return len(changes)
+    if found.renewed:
+        said = {"payload": bindparam("new_payload"), "confirmed_payload": bindparam("new_payload"), "updated_at": now}
+        writing.execute(by_key().values(said), [
+            {"at": destination, "named": one.key, "new_payload": canonical_json(one.kpi)} for one in found.renewed
+        ])
+    return found
 
 
 def _row(destination: str, change: Change, now: int) -> dict[str, Any]:
@@ -193,7 +237,7 @@ def _row(destination: str, change: Change, now: int) -> dict[str, Any]:
 def _known(connection: Connection | Writing, destination: str, keys: Sequence[str]) -> dict[str, Row[Any]]:
     table = tables.delivery
     columns = (table.c.key, table.c.state, table.c.action, table.c.hash, table.c.person, table.c.confirmed_hash,
-               table.c.confirmed_payload)
+               table.c.confirmed_payload, table.c.drift, table.c.may_stand)
     query = select(*columns).where(table.c.destination == destination)
     found: dict[str, Row[Any]] = {}
     for some in batches(keys, AT_ONCE):
@@ -303,17 +347,17 @@ def record(
     if not answers:
         return
     _keep(writing, destination, answers, run)
-    moves: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    moves: dict[tuple[str, str, bool], list[dict[str, Any]]] = {}
     for pending, receipt in answers:
-        moves.setdefault((receipt.outcome, pending.action), []).append({
+        moves.setdefault((receipt.outcome, pending.action, receipt.written), []).append({
             "at": destination, "named": pending.delivery.key, "new_message": receipt.message or None,
             "new_remote_id": receipt.remote_id or pending.delivery.remote_id, **_next(pending, receipt, now),
         })
-    for (outcome, action), rows in moves.items():
-        writing.execute(by_key().values(**_moves(outcome, action, now)), rows)
+    for (outcome, action, is_written), rows in moves.items():
+        writing.execute(by_key().values(**_moves(outcome, action, now, is_written=is_written)), rows)
 
 
-def _moves(outcome: str, action: str, now: int) -> dict[str, Any]:
+def _moves(outcome: str, action: str, now: int, *, is_written: bool) -> dict[str, Any]:
     table = tables.delivery
     said: dict[str, Any] = {
         "message": bindparam("new_message"), "remote_id": bindparam("new_remote_id"), "updated_at": now,
@@ -327,7 +371,8 @@ def _moves(outcome: str, action: str, now: int) -> dict[str, Any]:
             "verified_at": now, "confirmed_hash": table.c.hash, "confirmed_payload": table.c.payload,
         }
     if outcome in ("retry", "refused"):
-        return {**said, "state": bindparam("new_state"), "next_at": bindparam("new_next_at")}
+        there: dict[str, Any] = {"confirmed_hash": None, "may_stand": 1} if is_written and action == "send" else {}
+        return {**said, **there, "state": bindparam("new_state"), "next_at": bindparam("new_next_at")}
     return {**said, "state": outcome, "may_stand": 1}
 
 
@@ -401,6 +446,15 @@ def forget(
             ),
             [{"at": destination, "named": name} for name in sorted(keys)],
         )
+
+
+def waiting(destination: str, count: int) -> str:
+    """What to tell a person of new values that would be written over somebody's change."""
+    many = "1 new value waits" if count == 1 else f"{count:,} new values wait"
+    return (
+        f"{destination}: {many}, since somebody changed there what we wrote; "
+        "`connector deliveries list --state drifted` and `resolve`"
+    )
 
 
 def counts(connection: Connection, destination: str) -> dict[str, int]:

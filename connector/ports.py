@@ -114,7 +114,7 @@ class Context:
 
     `stop` says whether the run is asked to end; long waits look at it. `budget` is our share (0..1) of the
     credential's rate limit; the rest is the customer's. `shared` is where all users of an account meet. `beat` is to be
-    called now and then while a page takes long, or the run loses the right to write it (`http.Client` does).
+    called now and then while a page or a send takes long, or the run loses the right to write it (`http.Client` does).
     """
 
     clock: Clock
@@ -404,6 +404,11 @@ class Destination(ABC):
     def cannot(cls, settings: Any) -> Mapping[str, str]:  # noqa: ARG003  # whoever is described by settings looks at them
         """What it cannot do with these settings, and why: `withdraw`, `verify`, `push`, `periods` but the current."""
         return {}
+
+    @classmethod
+    def takes(cls, settings: Any) -> Collection[str] | None:  # noqa: ARG003  # whoever names KPIs looks at them
+        """The ids of the KPIs that these settings have a place for; None: of any."""
+        return None
 
     @classmethod
     def has_directory(cls, settings: Any) -> bool:  # noqa: ARG003  # whoever has a list looks at them

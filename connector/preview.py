@@ -7,15 +7,17 @@ answered for them (`reads_first`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from connector import outbox, verifying, withdrawing
 from connector.delivering import DestinationSummary, Rules
-from connector.errors import RemoteError
+from connector.errors import AuthError
+from connector.model import micros
 from connector.outbox import Change
 from connector.ports import Delivery, Destination
+from connector.reading import Reading
 from connector.store.store import Store
 from connector.withdrawing import Existing
 
@@ -28,21 +30,28 @@ def preview(
     notes: list[str] = []
     with store.reading() as connection:
         overwrites = destination.kind != "log"
-        changes, settled = outbox.plan(connection, name, owing, destination.content, overwrites=overwrites)
+        owing = list(owing)
+        planned = outbox.plan(
+            connection, name, owing, destination.content, overwrites=overwrites, holds=rules.on_drift == "report"
+        )
+        changes = [*planned.changes]
+        if planned.held:
+            notes.append(outbox.waiting(name, len(planned.held)))
         counts = outbox.counts(connection, name)
         open_ones = outbox.unanswered(connection, name)
-        again = {change.delivery.key for change in changes} | set(settled)
+        again = {change.delivery.key for change in changes} | set(planned.settled)
         standing = [change for change in outbox.standing(connection, name) if change.delivery.key not in again]
         if existing is not None:
-            gone = withdrawing.gone(connection, name, existing)
-            leaving = {*gone.unsent, *gone.unchanged, *gone.there}
+            gone = withdrawing.gone(connection, name, existing, micros(store.clock.now()))
+            leaving = {*gone.unsent, *gone.unchanged, *gone.forgotten, *gone.there}
             standing = [change for change in standing if change.is_gone or change.delivery.key not in leaving]
-            if rules.withdraw and destination.withdraws and gone.is_too_much(rules.shrink):
-                notes.append(withdrawing.too_much(name, gone))
+            excess = gone.excess(rules.shrink)
+            if rules.withdraw and destination.withdraws and excess is not None:
+                notes.append(withdrawing.too_much(name, excess))
             elif rules.withdraw and destination.withdraws:
                 changes += withdrawing.shown(connection, name, gone.there)
     found = [*standing, *changes]
-    drifted, error = _read_back(store, destination, name, rules)
+    drifted, error = _read_back(store, destination, name, sorted({one.key for one in owing}), rules, notes)
     shown = [_shown(destination, change) for change in sorted(found, key=lambda one: one.delivery.key)]
     return DestinationSummary(
         name, owed=len(shown), refused=counts["refused"], unanswered=counts["unanswered"] + counts["sending"],
@@ -55,25 +64,24 @@ def preview(
 
 
 def _read_back(
-    store: Store, destination: Destination, name: str, rules: Rules
+    store: Store, destination: Destination, name: str, wanted: Sequence[str], rules: Rules, notes: list[str]
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """What no longer stands there as it was confirmed; only if that was asked for."""
+    """What of `wanted` no longer stands there as it was confirmed, and why reading ended early; only if asked for."""
     if not rules.verify:
         return [], None
     drifted: list[dict[str, Any]] = []
-    after = ""
+    reading = Reading(destination)
     try:
-        while True:
+        for keys in outbox.batches(wanted, verifying.AT_ONCE):
             with store.reading() as connection:
-                some = verifying.to_read(connection, name, 1 << 62, after)
-            if not some:
-                return drifted, None
-            after = some[-1].delivery.key
-            read = destination.find_all([pending.delivery for pending in some])
-            for pending, said in verifying.compare(some, iter(read)).drifted:
+                some = verifying.to_read(connection, name, 1 << 62, keys)
+            for pending, said in verifying.compare(reading.read(some)).drifted:
                 drifted.append({"key": pending.delivery.key, "message": said})
-    except RemoteError as failure:
+    except AuthError as failure:
         return drifted, str(failure)
+    if reading.note is not None:
+        notes.append(reading.note)
+    return drifted, None
 
 
 def _shown(destination: Destination, change: Change) -> dict[str, Any]:

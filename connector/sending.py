@@ -83,6 +83,7 @@ class Sender:
         error = None
         try:
             for receipt in call([pending.delivery for pending in batch]):
+                self.destination.context.beat()
                 pending = waiting.pop(receipt.key, None)
                 if pending is not None:
                     answers.append((pending, receipt))

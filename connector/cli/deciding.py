@@ -158,14 +158,21 @@ def deliveries_retry(
 @command(_deliveries, "resolve")
 def deliveries_resolve(
     session: Session,
-    key: _Delivery,
+    key: Annotated[
+        list[str] | None, typer.Argument(help="Deliveries; all unanswered ones of --destination when none.")
+    ] = None,
+    *,
     outcome: Annotated[
         Literal["confirmed", "owed"],
         typer.Argument(help="What you found at the destination: confirmed = the value is there, owed = it is not."),
     ],
     reason: _Reason,
+    destination: _DestinationName = None,
+    state: Annotated[
+        str | None, typer.Option("--state", metavar="STATE", help="unanswered, or drifted: those changed there.")
+    ] = None,
 ) -> int:
-    """Say what became of an unanswered delivery."""
+    """Say what became of unanswered deliveries."""
     from connector.cli.tables import decided
 
-    return session.show(session.app.resolve_delivery(key, outcome, reason), decided)
+    return session.show(session.app.resolve_deliveries(key or [], outcome, reason, destination, state), decided)

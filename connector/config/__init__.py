@@ -6,7 +6,7 @@ The keys are described in `keys`; what an adapter takes beside the common ones i
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -168,6 +168,7 @@ class Reader:
         self.faults = list(unfilled)
         self.beside = Beside(folder)
         self.unready: dict[str, str] = {}  # destinations that nothing can be pushed to, and why
+        self.takes: dict[str, Collection[str]] = {}  # destinations that only some KPIs can be pushed to, and which
         self.spoiled = {fault.key for fault in unfilled}  # values that could not be filled in are not judged as well
 
     def config(self, written: Document, filled: list[tuple[Place, str]]) -> Config | None:
@@ -265,6 +266,8 @@ class Reader:
                 self.fault(("destinations", name, key), why)
             elif key == "push":
                 self.unready[name] = why
+        if (taken := make.takes(settings)) is not None:
+            self.takes[name] = taken
         return DestinationConfig(
             name, keys.adapter, make, settings, keys.schedule, keys.periods, keys.on_unanswered, keys.adjustments,
             _EVERY[keys.verify], keys.on_drift, keys.withdraw == "yes", keys.parallel,
@@ -327,14 +330,17 @@ class Reader:
         return made if whole else None
 
     def pushed(self, place: Place, destinations: list[str]) -> None:
-        """Note the destinations of a `push` that there are none of, or that take nothing."""
-        pushed = self.document.get((*place, "push"))
+        """Note the destinations of a `push` that there are none of, or that take nothing, or nothing of this KPI."""
+        pushed, id_ = self.document.get((*place, "push")), self.document.get((*place, "id"))
         for index, name in enumerate(pushed if isinstance(pushed, list) else ()):
             if isinstance(name, str) and name not in destinations:
                 at = (*place, "push", index)
                 self.faults.append(key_faults.unknown_name(self.document, at, name, destinations, "destination"))
             elif name in self.unready:
                 self.fault((*place, "push", index), f"nothing can be pushed to {name}: {self.unready[name]}")
+            elif isinstance(id_, str) and id_ not in self.takes.get(name, (id_,)):
+                why = f"{name} says nothing of {id_}; add it there, or take it out of push"
+                self.fault((*place, "push", index), why)
 
     def store(self, given: Any) -> str:
         """The store's address; a SQLite file's path made absolute."""

@@ -409,6 +409,7 @@ delivery = Table(
     Column("may_stand", SmallInteger, nullable=False, server_default=text("0")),
     _text("drift", null=True),
     _instant("verified_at", null=True),
+    _instant("withdrawn_at", null=True),
     Index("delivery_state", "destination", "state"),
 )
 

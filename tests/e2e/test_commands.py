@@ -195,7 +195,13 @@ def test_deliveries_are_listed_and_shown_with_their_receipts(project: Project) -
     shown = project("deliveries", "show", listed[0]["key"], "--json").json
     assert [receipt["outcome"] for receipt in shown["receipts"]] == ["confirmed"]
     assert project("deliveries", "show", "nothing").code == 2
+    name = listed[0]["destination"]
     assert project("deliveries", "resolve", listed[0]["key"], "owed", "--reason", "gone").code == 2
+    done = project("deliveries", "resolve", "owed", "--destination", name, "--reason", "gone", "--json")
+    assert (done.code, done.json) == (0, {"destination": name, "decided": 0, "state": "owed"})
+    there = ["--destination", name]
+    for which in (["owed"], [listed[0]["key"], "owed", *there], ["owed", *there, "--state", "dead"]):
+        assert project("deliveries", "resolve", *which, "--reason", "gone").code == 2
 
 
 def test_the_database_is_made_and_checked(project: Project) -> None:

@@ -474,3 +474,19 @@ def test_the_schema_knows_the_keys_of_our_adapters():
 def test_the_words_for_per_and_every_are_those_of_the_kpis():
     keys = KpiKeys.model_json_schema()["properties"]
     assert (keys["per"]["enum"], keys["every"]["enum"]) == (list(PER), list(EVERY))
+
+
+@pytest.mark.parametrize("hr", [
+    "odoo_goals, base_url: 'https://x', database: d, user: u, key: k, goals: {won_value: {definition: Revenue}}",
+    "frappe_hrms, base_url: 'https://x', key: k, secret: s, goals: {won_value: {}}",
+])
+def test_a_kpi_that_a_destination_says_nothing_of_cannot_be_pushed_there(folder, hr):
+    text = f"""{GOOD}destinations:
+  hr: {{adapter: {hr}}}
+kpis:
+  - {{id: won_value, metric: won_value, push: [hr]}}
+  - {{id: won_count, metric: won_count, push: [hr]}}
+"""
+    assert faults(folder, text) == [
+        "12: kpis[1].push[0]: hr says nothing of won_count; add it there, or take it out of push",
+    ]

@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from connector import deliveries
 from connector.deliver import DestinationSummary, Rules, deliver, pushable, scope
-from connector.errors import AuthError, Busy
+from connector.errors import AuthError, Busy, Permanent, Transient
 from connector.model import KpiValue
 from connector.period import Calendar
 from connector.ports import Delivery, Receipt
@@ -145,6 +145,61 @@ def test_nor_when_it_is_refused_while_what_is_unanswered_is_settled(store: Store
 
 def refused_credential(to: MemoryDestination) -> Receipt:
     raise AuthError("the credential was refused", system=to.name, status=401)
+
+
+class Partly(MemoryDestination):
+    """What it holds of some people cannot be read."""
+
+    failure: Exception = Permanent("you may not see this employee", status=403)
+    hidden = ("NV001",)
+
+    def find(self, delivery: Delivery) -> Receipt | None:
+        if delivery.kpi["subject"]["key"] in self.hidden:
+            raise self.failure
+        return super().find(delivery)
+
+
+@pytest.mark.parametrize("failure", [Permanent("not for you", status=403), Transient("status 500", status=500)])
+def test_one_value_that_cannot_be_read_back_holds_up_no_other(store: Store, failure: Exception) -> None:
+    to = Partly("hr", context(store.clock), faults=["lose_answer", "lose_request"])  # type: ignore[arg-type]
+    to.failure = failure
+    push(store, to, *VALUES[:2])
+    done = push(store, to, *VALUES)
+    states = {row["key"].split(":")[1][:5]: row["state"] for row in deliveries.list_deliveries(store)}
+    assert states == {"NV001": "unanswered", **{f"NV00{number}": "confirmed" for number in range(2, 6)}}
+    assert (done.error, done.unanswered) == (None, 1)
+    assert str(failure) in done.notes[0]
+    assert max(Counter(to.effects).values()) == 1
+
+
+def test_reading_back_ends_after_three_failures_that_may_pass(store: Store) -> None:
+    to = Partly("hr", context(store.clock), faults=["lose_answer"] * 5)  # type: ignore[arg-type]
+    to.failure, to.hidden = Transient("status 500"), tuple(value.subject.key for value in VALUES)
+    push(store, to, *VALUES)
+    asked: list[str] = []
+    find = to.find
+    to.find = lambda one: (asked.append(one.key), find(one))[1]  # type: ignore[method-assign]
+    assert push(store, to, *VALUES).unanswered == 5
+    assert len(asked) == 3
+
+
+def test_a_call_that_lasts_longer_than_the_lease_keeps_it_while_work_goes_on(store: Store, clock: FakeClock) -> None:
+    """The vendor asked to wait: a second run finds the first still at it, and sends nothing a second time."""
+    refused: list[str] = []
+
+    class Slow(MemoryDestination):
+        def send(self, deliveries: Sequence[Delivery]) -> Iterator[Receipt]:
+            for _ in range(4):
+                clock.advance(seconds=60)
+                self.context.beat()
+            with pytest.raises(Busy) as busy:
+                push(store, hr(store), VALUES[0])
+            refused.append(str(busy.value))
+            return super().send(deliveries)
+
+    to = Slow("hr", context(clock))
+    assert push(store, to, VALUES[0]).is_clean
+    assert (len(refused), len(to.effects)) == (1, 1)
 
 
 def test_silence_of_three_batches_in_a_row_leaves_the_rest_for_the_next_run(store: Store) -> None:
@@ -320,6 +375,24 @@ def test_what_was_refused_but_written_all_the_same_is_not_written_a_second_time_
     assert len(to.effects) == 1
 
 
+class Capped(MemoryDestination):
+    """Takes a number and keeps 100 of it at most."""
+
+    def _take(self, delivery: Delivery) -> Receipt:
+        receipt = super()._take(delivery)
+        if float(delivery.kpi["value"]) <= 100:
+            return receipt
+        self.held[delivery.key] = {**delivery.kpi, "value": "100"}
+        return replace(receipt, outcome="refused", written=True)
+
+
+def test_after_a_number_was_capped_there_the_one_before_it_is_written_again(store: Store) -> None:
+    to = Capped("hr", context(store.clock), kind="state")  # type: ignore[arg-type]
+    for value in ("50.00", "130.00", "50.00"):
+        done = push(store, to, kpi_value(value=value))
+    assert (done.is_clean, to.held["hr/won_value/person:NV001/2026-10"]["value"]) == (True, "50.00")
+
+
 def test_a_failed_value_is_tried_again_with_the_newest_number(store: Store, clock: FakeClock) -> None:
     to = hr(store, "busy")
     push(store, to, kpi_value(value="1.00"))
@@ -386,6 +459,26 @@ def test_another_mapping_writes_a_frozen_value_anew_where_it_overwrites_and_neve
     assert deliveries.retry(store, destination="hr", state="confirmed") == 1  # a person may want it all the same
     push(store, other, FROZEN)
     assert len(other.effects) == sent + 1
+
+
+class Looked(MemoryDestination):
+    """Writes a number, and finds its employee by what the people file says."""
+
+    def content(self, delivery: Delivery) -> Any:
+        return {"amount": delivery.kpi["value"], "found_by": delivery.person.get("email")}
+
+
+MAILS = [{"NV001": {"employee_code": "NV001", "email": mail}} for mail in ("an@example.vn", "an.new@example.vn")]
+
+
+@pytest.mark.parametrize("when", [[(kpi_value(), 0), (FROZEN, 0), (FROZEN, 1)], [(kpi_value(), 0), (FROZEN, 1)]])
+def test_a_number_taken_before_it_was_frozen_is_not_appended_because_an_address_changed(
+    store: Store, when: list[tuple[KpiValue, int]]
+) -> None:
+    to = Looked("hr", context(store.clock), kind="log")  # type: ignore[arg-type]
+    for value, mail in when:
+        deliver(store, to, "hr", [value], MAILS[mail], run="r", clock=store.clock)
+    assert len(to.effects) == 1
 
 
 def test_a_period_closed_anew_sends_what_its_new_seal_says(store: Store) -> None:

@@ -35,7 +35,8 @@ def delivery(value: str = "100.00", **more: Any) -> Delivery:
 def owe(store: Store, *owed: Delivery) -> int:
     content = MemoryDestination("hr", context(FakeClock(store.clock.now()))).content
     with store.writing() as writing:
-        return outbox.owe(writing, "hr", owed, now=micros(store.clock.now()), content=content)
+        found = outbox.owe(writing, "hr", owed, now=micros(store.clock.now()), content=content)
+    return len(found.changes)
 
 
 def send(store: Store, outcome: str, **more: Any) -> None:
@@ -206,6 +207,30 @@ def test_a_person_decides_on_an_unanswered_one(store: Store) -> None:
     assert deliveries.show(store, KEY)["receipts"][-1]["message"] == "decided by lan: seen in HR"
     actions = [one.action for one in store.rows(select(tables.audit).order_by(tables.audit.c.seen_at))]
     assert actions == ["delivery owed", "delivery confirmed"]
+
+
+def test_a_person_decides_on_all_that_are_unanswered_at_once(store: Store) -> None:
+    """A digest of 500 values was one message: it arrived, or it did not."""
+    others = [delivery(subject=f"person:NV{number:03}") for number in range(2, 5)]
+    owe(store, delivery(), *others[:1])
+    send(store, "unanswered")
+    owe(store, *others[1:])
+    send(store, "refused")
+    assert deliveries.resolve_all(store, "hr", "confirmed", "seen in the channel", actor="lan") == 2
+    states = {row["key"]: row["state"] for row in deliveries.list_deliveries(store)}
+    assert states == {KEY: "confirmed", others[0].key: "confirmed", others[1].key: "refused", others[2].key: "refused"}
+    shown = deliveries.show(store, KEY)
+    assert (shown["confirmed_value"], shown["receipts"][-1]["message"]) == (
+        "100.00", "decided by lan: seen in the channel",
+    )
+    assert len(store.rows(select(tables.audit))) == 2
+    assert deliveries.resolve_all(store, "hr", "confirmed", "once more") == 0
+
+
+def test_all_of_a_state_that_needs_no_decision_cannot_be_decided(store: Store) -> None:
+    owe(store, delivery())
+    with pytest.raises(ConfigError, match="expected unanswered or drifted"):
+        deliveries.resolve_all(store, "hr", "owed", "because", state="refused")
 
 
 def test_decisions_that_do_not_fit_the_state_are_refused_with_what_is_expected(store: Store) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from connector import deliveries
 from connector.deliver import DestinationSummary, Rules, deliver
-from connector.errors import AuthError, ConfigError, Transient
+from connector.errors import AuthError, ConfigError, Permanent, Transient
 from connector.ports import Delivery, Receipt
 from connector.store.store import Store
 from connector.testing import FakeClock, MemoryDestination, context, kpi_value
@@ -98,6 +98,98 @@ def test_one_that_nobody_changed_needs_no_decision(store: Store) -> None:
 
 def test_a_target_that_cannot_be_read_is_taken_for_sound(store: Store) -> None:
     assert push(store, changed(store, readable=False), NOW).is_clean
+
+
+def test_what_cannot_be_read_leaves_what_was_known_of_it(store: Store, clock: FakeClock) -> None:
+    to = changed(store)
+    push(store, to, NOW)
+    (before,) = deliveries.list_deliveries(store, state="drifted")
+    clock.advance(days=2)
+    to.readable = False
+    push(store, to, NOW)
+    (after,) = deliveries.list_deliveries(store, state="drifted")
+    assert (after["drift"], after["verified_at"]) == ("holds 9.00", before["verified_at"])
+
+
+def test_one_that_cannot_be_read_hides_no_other(store: Store) -> None:
+    to = changed(store)
+    find = to.find
+
+    def forbidden(delivery: Delivery) -> Receipt | None:
+        if delivery.key != KEY:
+            raise Permanent("you may not see this employee", status=403)
+        return find(delivery)
+
+    to.find = forbidden  # type: ignore[method-assign]
+    done = push(store, to, NOW)
+    assert (done.drifted, done.error) == (1, None)
+    assert "you may not see this employee" in done.notes[0]
+
+
+def test_only_what_it_is_to_hold_now_is_read_back(store: Store) -> None:
+    """A person left and HR removed what stood there, or the month is over and its place is another's now."""
+    to = hr(store)
+    push(store, to)
+    del to.held[KEY]
+    to.calls.clear()
+    done = deliver(store, to, "hr", VALUES[1:], {}, run="r", clock=store.clock,
+                   rules=Rules(verify=True, on_drift="overwrite"))
+    assert (done.drifted, done.is_clean, KEY in to.held) == (0, True, False)
+    assert ("find", KEY) not in to.calls
+
+
+# --- ours moves on after somebody changed it -------------------------------------------------------------------------
+
+MOVED = [kpi_value(subject="person:NV001", value="1.50"), *VALUES[1:]]
+
+
+def move(store: Store, to: MemoryDestination, rules: Rules | None = None, **more: Any) -> DestinationSummary:
+    return deliver(store, to, "hr", MOVED, {}, run="r2", clock=store.clock, rules=rules or Rules(), **more)
+
+
+def test_what_somebody_changed_there_is_not_written_over_when_ours_moves(store: Store) -> None:
+    to = changed(store)
+    push(store, to, NOW)
+    done = move(store, to)
+    assert (to.held[KEY]["value"], done.is_clean) == ("9.00", False)
+    assert done.notes == (
+        "hr: 1 new value waits, since somebody changed there what we wrote; "
+        "`connector deliveries list --state drifted` and `resolve`",
+    )
+    assert deliveries.list_deliveries(store, "hr", "drifted")[0]["drift"] == "holds 9.00"
+    assert move(store, to, dry_run=True).changes == ()
+
+
+@pytest.mark.parametrize("outcome", ["owed", "confirmed"])
+def test_until_a_person_decides(store: Store, outcome: Any) -> None:
+    to = changed(store)
+    push(store, to, NOW)
+    move(store, to)
+    deliveries.resolve(store, KEY, outcome, "agreed with HR")
+    assert move(store, to).is_clean
+    assert to.held[KEY]["value"] == "1.50"
+
+
+def test_or_it_is_to_be_overwritten_anyway(store: Store) -> None:
+    to = changed(store)
+    push(store, to, NOW)
+    assert move(store, to, Rules(on_drift="overwrite")).is_clean
+    assert to.held[KEY]["value"] == "1.50"
+
+
+def test_writing_all_once_more_leaves_out_what_somebody_changed_unless_it_is_named(store: Store) -> None:
+    to = changed(store)
+    push(store, to, NOW)
+    assert deliveries.retry(store, destination="hr", state="confirmed") == 2
+    assert deliveries.retry(store, KEY, state="confirmed") == 1
+
+
+def test_all_that_was_changed_there_may_be_decided_at_once(store: Store) -> None:
+    to = changed(store)
+    push(store, to, NOW)
+    assert deliveries.resolve_all(store, "hr", "owed", "agreed with HR", state="drifted") == 1
+    assert push(store, to).confirmed == 1
+    assert to.held[KEY]["value"] == "1.00"
 
 
 def test_a_value_that_is_sent_anyway_is_not_read_first(store: Store) -> None:

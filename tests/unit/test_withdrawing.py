@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy import select
 from connector import deliveries
 from connector.deliver import DestinationSummary, Rules, deliver
 from connector.model import KpiValue
+from connector.ports import Delivery, Receipt
 from connector.store import tables
 from connector.store.store import Store
 from connector.testing import FakeClock, MemoryDestination, context, kpi_value
@@ -106,6 +108,55 @@ def test_more_than_the_guard_allows_is_left_to_a_person(store: Store) -> None:
     assert push(store, to, VALUES[3:], Rules(withdraw=True, shrink=1.0)).withdrawn == 3
 
 
+def month(name: str, count: int, status: Any = "open") -> list[KpiValue]:
+    return [
+        kpi_value(subject=f"person:NV{number:03}", period=name, period_start=f"{name}-01", period_end=f"{name}-28",
+                  status=status) for number in range(count)
+    ]
+
+
+def test_a_month_whose_computation_gave_nothing_loses_nothing_whatever_other_months_have(store: Store) -> None:
+    to, history = hr(store), [value for number in range(1, 10) for value in month(f"2026-0{number}", 10, "frozen")]
+    push(store, to, [*history, *month("2026-10", 10)])
+    for rules in (YES, Rules(withdraw=True, shrink=1.0)):
+        assert push(store, to, history, rules).withdrawn == 0
+    assert len(to.held) == 100
+
+
+def test_the_guard_looks_at_each_kpi_and_period_by_itself(store: Store) -> None:
+    to, history = hr(store), [value for number in range(1, 10) for value in month(f"2026-0{number}", 10, "frozen")]
+    push(store, to, [*history, *month("2026-10", 10)])
+    done = push(store, to, [*history, *month("2026-10", 7)])
+    assert (done.withdrawn, len(to.held)) == (0, 100)
+    assert done.notes[0].startswith("hr: 3 of 10 values of won_value in 2026-10 there are none any more")
+    assert push(store, to, [*history, *month("2026-10", 8)]).withdrawn == 2
+
+
+def test_what_left_within_a_week_counts_together(store: Store, clock: FakeClock) -> None:
+    """A list of people that shrinks a little each hour looks like people who leave, until it is added up."""
+    to = hr(store)
+    values = month("2026-10", 20)
+    push(store, to, values)
+    assert push(store, to, values[:18]).withdrawn == 2
+    clock.advance(hours=1)
+    assert push(store, to, values[:16]).withdrawn == 2
+    clock.advance(hours=1)
+    done = push(store, to, values[:15])
+    assert (done.withdrawn, len(to.held)) == (0, 16)
+    assert "5 of 20 values there are none any more, with those taken back in the last 7 days" in done.notes[0]
+    clock.advance(days=7)
+    assert push(store, to, values[:15]).withdrawn == 1
+
+
+def test_what_a_person_had_taken_back_counts_no_more(store: Store) -> None:
+    to = hr(store)
+    values = month("2026-10", 20)
+    push(store, to, values)
+    push(store, to, values[:16])
+    assert push(store, to, values[:10], Rules(withdraw=True, shrink=1.0)).withdrawn == 6
+    assert push(store, to, values[:8]).withdrawn == 2
+
+
 def test_a_month_that_is_over_leaves_a_destination_of_the_current_one_whatever_the_guard_says(store: Store) -> None:
     to = hr(store)
     push(store, to, VALUES)
@@ -132,6 +183,50 @@ def test_what_somebody_was_paid_on_is_never_taken_back(store: Store) -> None:
     push(store, to, [frozen, *REST])
     assert push(store, to, REST).withdrawn == 0
     assert "hr/won_value/person:NV001/2026-10" in to.held
+
+
+def test_nor_where_it_was_frozen_after_it_was_taken(store: Store) -> None:
+    """The month closed with the same number, so that nothing had to be sent; then its KPI is pushed no more."""
+    class Number(MemoryDestination):
+        def content(self, delivery: Delivery) -> Any:
+            return delivery.kpi["value"]
+
+    to = Number("hr", context(store.clock), kind="state", withdraws=True)  # type: ignore[arg-type]
+    other = kpi_value("win_rate", "person:NV001", "0.5")
+    for status in ("open", "frozen"):
+        push(store, to, [kpi_value(status=status), other], pushed=["won_value", "win_rate"])
+    assert push(store, to, [other], Rules(withdraw=True, shrink=1.0), pushed=["win_rate"]).withdrawn == 0
+    assert len(to.effects) == 2
+
+
+def test_a_number_that_was_capped_there_is_taken_back_too(store: Store) -> None:
+    class Capping(MemoryDestination):
+        def _take(self, delivery: Delivery) -> Receipt:
+            return replace(super()._take(delivery), outcome="refused", written=True)
+
+    to = Capping("hr", context(store.clock), kind="state", withdraws=True)  # type: ignore[arg-type]
+    push(store, to, VALUES)
+    assert push(store, to, REST).withdrawn == 1
+    assert len(to.held) == 9
+
+
+def test_what_is_owed_again_and_is_no_value_any_more_is_not_sent(store: Store) -> None:
+    """Nobody answered, and it did not stand there when it was read; meanwhile its person left."""
+    to = hr(store, faults=["lose_request"])
+    push(store, to, VALUES, Rules())
+    assert push(store, to, REST, Rules()).is_clean
+    assert "hr/won_value/person:NV001/2026-10" not in to.held
+    assert state(store) == ("withdrawn", "no longer a value; what stands there was left as it is")
+    assert push(store, to, REST).withdrawn == 1  # somebody switched taking back on: it may stand there
+    assert push(store, to, VALUES).confirmed == 1
+
+
+def test_one_that_comes_back_is_the_same_to_a_log_that_knows_repeats(store: Store) -> None:
+    """It may stand there: nobody answered, and before it was asked again its person left for a run."""
+    to = hr(store, faults=["lose_answer"], kind="log", idempotent=True, readable=False)
+    for values in (VALUES, REST, VALUES):
+        done = push(store, to, values, Rules())
+    assert (done.is_clean, len(to.effects)) == (True, 10)
 
 
 def test_a_value_that_comes_back_is_sent_again(store: Store) -> None:

@@ -93,7 +93,7 @@ def test_without_chart_there_is_no_picture(clock: FakeClock) -> None:
 
 @pytest.mark.parametrize(
     ("status", "outcome"),
-    [(400, "refused"), (422, "refused"), (503, "retry"), (408, "retry"), (500, "unanswered"), (502, "unanswered")],
+    [(400, "refused"), (422, "refused"), (503, "unanswered"), (408, "retry"), (500, "unanswered"), (502, "unanswered")],
 )
 def test_only_a_status_tells_for_certain_that_a_message_is_not_there(
     chat: Chat, clock: FakeClock, status: int, outcome: str

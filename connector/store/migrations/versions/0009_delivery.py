@@ -25,3 +25,4 @@ def upgrade() -> None:
     )
     op.add_column("delivery", sa.Column("drift", sa.Text(), nullable=True))
     op.add_column("delivery", sa.Column("verified_at", sa.BigInteger(), nullable=True))
+    op.add_column("delivery", sa.Column("withdrawn_at", sa.BigInteger(), nullable=True))
