@@ -52,7 +52,7 @@ _RAW = {  # what is read of each ledger table, by the name it has in SQL
     "raw_deal": Raw(
         "deal",
         ("source", "id", "created_at", "amount", "currency", "owner", "lead", "probability", "lost_reason", "type",
-         "source_name", "account", "next_step_at", "expected_close_on", "forecast_category"),
+         "source_name", "account", "next_step_at", "expected_close_on", "forecast_category", "recycled_from"),
         COUNTS,
     ),
     "raw_transition": Raw(

@@ -115,8 +115,12 @@ def compared(now: Sequence[Sequence[int]], before: Sequence[Sequence[int]]) -> C
 
 def _by_day(stays: Sequence[Sequence[int]]) -> dict[int, tuple[int, int]]:
     """Of each day how many ended, and how many go on."""
-    found: dict[int, tuple[int, int]] = {}
-    for day, ended, running in zip(*stays, strict=True):
+    rows = list(zip(*stays, strict=True))
+    found = {day: (ended, running) for day, ended, running in rows}
+    if len(found) == len(rows):
+        return found
+    found = {}
+    for day, ended, running in rows:
         was = found.get(day)
         found[day] = (was[0] + ended, was[1] + running) if was else (ended, running)
     return found

@@ -47,13 +47,10 @@ RAW = {
         "activity", ("deal", "occurred_at"),
         f"{THERE} AND coalesce(deal, '') <> '' AND lower(coalesce(outcome, '')) <> 'cancelled'",
     ),
-    "raw_flagged_move": Raw(
-        "stage_transition", ("source", "deal", "occurred_at", "to_pipeline", "to_stage"),
-        "flagged = 1 AND occurred_at <= {as_of}",
-    ),
-    "raw_untold_move": Raw(
-        "stage_transition", ("source", "deal", "occurred_at", "to_pipeline", "to_stage", "origin", "read_at"),
-        "origin IN ('field', 'initial') AND occurred_at <= {as_of}",
+    "raw_odd_move": Raw(
+        "stage_transition",
+        ("source", "deal", "occurred_at", "to_pipeline", "to_stage", "origin", "flagged", "read_at"),
+        "(flagged = 1 OR origin IN ('field', 'initial')) AND occurred_at <= {as_of}",
     ),
     "raw_removed_deal": Raw(
         "deal",

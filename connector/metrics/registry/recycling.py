@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from connector.metrics.metric import BY_CLOSE, COUNTS, STATISTICS, STOCK, THERE, Metric, Raw
+from connector.metrics.metric import BY_CLOSE, STATISTICS, STOCK, THERE, Metric, Raw
 
 RAW = {
-    "raw_retry": Raw("deal", ("source", "id", "recycled_from"), f"{COUNTS} AND coalesce(recycled_from, '') <> ''"),
     "raw_recycle": Raw("pipeline", ("source", "id", "recycle"), THERE),
 }
 

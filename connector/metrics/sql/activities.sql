@@ -13,9 +13,10 @@ CREATE TABLE deal_named AS
 SELECT deal_no, source || ':' || id AS deal, stage_no
 FROM deal LEFT JOIN (SELECT deal_no, stage_no FROM held) AS held USING (deal_no);
 
--- What was done with leads and deals that do not count (R8) was done all the same, but is of none.
-CREATE TABLE activity AS
-SELECT row_number() OVER ()::INTEGER AS activity_no, source, id, occurred_at,
+-- What was done with leads and deals that do not count (R8) was done all the same, but is of none. The place of a row in
+-- this table is its number: to count rows while they are read would hold up all but one thread.
+CREATE TABLE activity_told AS
+SELECT source, id, occurred_at,
        type::ENUM ('', 'call', 'email', 'meeting', 'online', 'task') AS type,
        direction::ENUM ('', 'in', 'out') AS direction,
        try_cast(lower(outcome) AS ENUM ('connected', 'automatic', 'no_show')) AS outcome,
@@ -34,11 +35,14 @@ DROP TABLE deal_named;
 -- Owners that only activities name come after the others.
 INSERT INTO holder
 SELECT (SELECT max(owner_no) FROM holder) + row_number() OVER (ORDER BY unnamed), unnamed
-FROM (SELECT DISTINCT unnamed FROM activity WHERE unnamed IS NOT NULL);
+FROM (SELECT DISTINCT unnamed FROM activity_told WHERE unnamed IS NOT NULL);
 
-UPDATE activity SET owner_no = holder.owner_no FROM holder WHERE activity.owner_no IS NULL AND holder.owner = unnamed;
+UPDATE activity_told SET owner_no = holder.owner_no
+FROM holder WHERE activity_told.owner_no IS NULL AND holder.owner = unnamed;
 
-ALTER TABLE activity DROP unnamed;
+ALTER TABLE activity_told DROP unnamed;
+
+CREATE VIEW activity AS SELECT rowid::INTEGER AS activity_no, * FROM activity_told;
 
 -- Outbound calls to leads that count.
 CREATE VIEW call_to_lead AS

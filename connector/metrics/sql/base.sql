@@ -12,9 +12,10 @@ CREATE MACRO half_even(top, bottom) AS
         WHEN (2 * abs(top) + bottom) % (2 * bottom) = 0 AND (2 * abs(top) + bottom) // (2 * bottom) % 2 = 1 THEN 1
         ELSE 0 END);
 
--- number * top / bottom, rounded: in 64 bits where the product is small enough, in 128 where it is not.
+-- number * top / bottom, rounded: in 64 bits where the product is small enough, in 128 where it is not. Which of the two
+-- is told by a product in DOUBLE, far quicker than one in 128 bits; the result is the same either way.
 CREATE MACRO scaled(number, top, bottom) AS
-    CASE WHEN abs(number::HUGEINT) * top < 2000000000000000000 AND bottom < 2000000000000000000
+    CASE WHEN abs(number::DOUBLE) * top::DOUBLE < 1e18 AND bottom < 2000000000000000000
          THEN half_even(number::BIGINT * top::BIGINT, bottom::BIGINT)
          ELSE half_even(number::HUGEINT * top::HUGEINT, bottom::HUGEINT)::BIGINT END;
 
@@ -43,7 +44,7 @@ FROM (
 CREATE TABLE deal AS
 SELECT row_number() OVER ()::INTEGER AS deal_no, source, id, created_at AS began_at, amount, currency, owner, lead,
        probability, lost_reason, type, source_name, account, next_step_at,
-       try_cast(expected_close_on AS DATE) AS expected_close_on, forecast_category
+       try_cast(expected_close_on AS DATE) AS expected_close_on, forecast_category, recycled_from
 FROM raw_deal;
 
 -- What is told of stages: by the mapping here, by old transitions further down.

@@ -59,7 +59,8 @@ ANTI JOIN brought_in ON brought_in.deal_no = visit.deal_no AND brought_in.entere
 WHERE kind = 'open';
 
 CREATE TYPE step_word AS ENUM (
-    'created', 'reopened', 'handed_in', 'owner_in', 'won', 'lost', 'handed_over', 'owner_out', 'after', 'before'
+    '', 'created', 'reopened', 'handed_in', 'owner_in', 'won', 'lost', 'handed_over', 'owner_out', 'after', 'before',
+    'opening', 'closing', 'amount_up', 'amount_down', 'revalued'
 );
 
 -- All steps, with the instant of which each takes the amount.
@@ -79,9 +80,10 @@ SELECT deal_no, stage_no, changed_at, changed_at, changed_at, 'after'::step_word
 UNION ALL
 SELECT deal_no, stage_no, changed_at, changed_at, changed_at - 1, 'before'::step_word FROM change_step;
 
--- With their amounts then, at each step's own rate (R13).
+-- With their owners and amounts then, at each step's own rate (R13).
 CREATE TABLE priced_step AS
-SELECT deal_no, stage_no, counted_at, event_at, word, in_base(told.amount, rate.top, rate.bottom) AS amount,
+SELECT told.deal_no, stage_no, owner_no, counted_at, event_at, word,
+       in_base(told.amount, rate.top, rate.bottom) AS amount,
        (CASE WHEN told.amount IS NULL THEN 'amount' WHEN rate.top IS NULL THEN 'rate' ELSE '' END)
            ::ENUM ('', 'amount', 'rate') AS left_out
 FROM (
@@ -95,6 +97,8 @@ FROM (
     LEFT JOIN (FROM once WHERE field = 'currency') AS money ON money.deal_no = step.deal_no
         AND money.since <= told_at AND told_at < money.until
 ) AS told
+JOIN ownership ON ownership.deal_no = told.deal_no
+    AND ownership.since <= told.event_at AND told.event_at < ownership.until
 LEFT JOIN rate_in AS rate ON rate.currency = told.currency AND rate.stretch = stretch_of(told.counted_at)
     AND rate.since <= told.counted_at AND told.counted_at < rate.until;
 
@@ -102,7 +106,7 @@ DROP TABLE border;
 
 -- What changes of the amount came to.
 CREATE TABLE repriced AS
-SELECT deal_no, stage_no, counted_at, event_at,
+SELECT deal_no, stage_no, owner_no, counted_at, event_at,
        (sum(coalesce(CASE word WHEN 'after' THEN amount ELSE -amount END, 0)))::BIGINT AS difference
 FROM priced_step WHERE word IN ('after', 'before')
 GROUP BY ALL;
@@ -111,17 +115,16 @@ DELETE FROM priced_step WHERE word IN ('after', 'before');
 
 -- Every row of the bridge but `revalued`; the opening is the stock of the instant before the period.
 CREATE VIEW bridge_row AS
-SELECT deal_no, stage_no, counted_at, event_at, word::VARCHAR AS word, amount, left_out::VARCHAR AS left_out
-FROM priced_step
+SELECT deal_no, stage_no, owner_no, counted_at, event_at, word, amount, left_out FROM priced_step
 UNION ALL
-SELECT deal_no, stage_no, counted_at, event_at, CASE WHEN difference > 0 THEN 'amount_up' ELSE 'amount_down' END,
-       abs(difference), ''
+SELECT deal_no, stage_no, owner_no, counted_at, event_at,
+       (CASE WHEN difference > 0 THEN 'amount_up' ELSE 'amount_down' END)::step_word, abs(difference), ''
 FROM repriced WHERE difference <> 0
 UNION ALL
-SELECT deal_no, stage_no, instant + 1, instant, 'opening', amount, left_out::VARCHAR
+SELECT deal_no, stage_no, owner_no, instant + 1, instant, 'opening'::step_word, amount, left_out
 FROM open_deal JOIN period USING (moment) WHERE opens IS NOT NULL
 UNION ALL
-SELECT deal_no, stage_no, instant, instant, 'closing', amount, left_out::VARCHAR
+SELECT deal_no, stage_no, owner_no, instant, instant, 'closing'::step_word, amount, left_out
 FROM open_deal JOIN period USING (moment) WHERE period >= 0;
 
 -- Deals whose worth a rate may move: those that ever were in a currency without one rate for all time. From `last_at` on
@@ -139,7 +142,7 @@ GROUP BY told.deal_no HAVING max(coalesce(latest.last_at, 9223372036854775807)) 
 
 -- What is left over in a pipeline, with an owner, in a period: by exchange rates.
 CREATE VIEW revalued AS
-SELECT row.deal_no, arg_max(row.stage_no, event_at) AS stage_no, max(counted_at) AS counted_at,
+SELECT row.deal_no, arg_max(row.stage_no, event_at) AS stage_no, owner_no, max(counted_at) AS counted_at,
        max(event_at) AS event_at,
        sum(CASE WHEN word IN ('closing', 'won', 'lost', 'handed_over', 'owner_out', 'amount_down') THEN amount
                 ELSE -amount END)::BIGINT AS amount
@@ -147,19 +150,18 @@ FROM bridge_row AS row
 SEMI JOIN (SELECT deal_no FROM floating WHERE last_at > (SELECT min(instant) FROM period)) AS floating
     ON floating.deal_no = row.deal_no
 JOIN stage ON stage.stage_no = row.stage_no
-JOIN ownership ON ownership.deal_no = row.deal_no AND ownership.since <= event_at AND event_at < ownership.until
 WHERE period_of(counted_at) IS NOT NULL
-GROUP BY row.deal_no, pipeline_no, ownership.owner_no, period_of(counted_at)
+GROUP BY row.deal_no, pipeline_no, owner_no, period_of(counted_at)
 HAVING sum(CASE WHEN word IN ('closing', 'won', 'lost', 'handed_over', 'owner_out', 'amount_down') THEN amount
                 ELSE -amount END) <> 0;
 
 -- A count knows no amounts.
 CREATE VIEW member_pipeline_bridge AS
-SELECT deal_no AS record, stage_no, counted_at, event_at, TRUE AS is_numerator, amount, left_out, word
+SELECT deal_no AS record, stage_no, owner_no, counted_at, event_at, TRUE AS is_numerator, amount, left_out, word
 FROM (
     FROM bridge_row
     UNION ALL
-    SELECT deal_no, stage_no, counted_at, event_at, 'revalued', amount, '' FROM revalued
+    SELECT deal_no, stage_no, owner_no, counted_at, event_at, 'revalued'::step_word, amount, '' FROM revalued
 )
 WHERE getvariable('measure') = 'value' OR word NOT IN ('amount_up', 'amount_down', 'revalued');
 

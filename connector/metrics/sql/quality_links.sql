@@ -39,13 +39,17 @@ WHERE outcome = 'won'
 
 -- Q6: open, and nothing is planned with it after the instant.
 CREATE VIEW member_quality_next_step_missing AS
+WITH stepped AS MATERIALIZED (
+    SELECT deal.deal_no, max(step_at) AS step_at
+    FROM deal
+    SEMI JOIN (SELECT source FROM telling WHERE has_steps) AS telling ON telling.source = deal.source
+    LEFT JOIN last_step ON last_step.deal_no = deal.deal_no
+    GROUP BY deal.deal_no
+)
 SELECT open_deal.deal_no AS record, stage_no, owner_no, instant AS event_at, TRUE AS is_numerator, amount, left_out
 FROM open_deal
 JOIN (SELECT moment, instant FROM period) AS period ON period.moment = open_deal.moment
-JOIN (SELECT deal_no, source FROM deal) AS deal ON deal.deal_no = open_deal.deal_no
-SEMI JOIN (SELECT source FROM telling WHERE has_steps) AS telling ON telling.source = deal.source
-LEFT JOIN (SELECT deal_no, max(step_at) AS step_at FROM last_step GROUP BY deal_no) AS step
-    ON step.deal_no = open_deal.deal_no
+JOIN stepped ON stepped.deal_no = open_deal.deal_no
 WHERE step_at IS NULL OR step_at <= instant;
 
 -- Q14: created less than seven days after another deal of the same customer with the same amount; the first of them is

@@ -1,12 +1,16 @@
 -- Data quality: moves that are odd, closes without history, deals that were removed. One view per metric.
 
--- Observed moves that the history a source tells does not explain (Q10).
-CREATE TABLE flagged_move AS
-SELECT deal_no, stage_no, occurred_at
-FROM raw_flagged_move AS told
+-- Moves that the history a source tells does not explain (`flagged`), and those of which no history tells when they
+-- were: by the editable close date alone, or seen for the first time.
+CREATE TABLE odd_told AS
+SELECT deal_no, stage_no, occurred_at, origin, flagged = 1 AS is_flagged, read_at
+FROM raw_odd_move AS told
 JOIN (SELECT deal_no, source, id FROM deal) AS deal ON deal.source = told.source AND deal.id = told.deal
 LEFT JOIN (SELECT stage_no, source, pipeline_id, stage_id FROM stage) AS stage
     ON stage.source = told.source AND stage.pipeline_id = told.to_pipeline AND stage.stage_id = told.to_stage;
+
+-- Observed moves that the history a source tells does not explain (Q10).
+CREATE TABLE flagged_move AS SELECT deal_no, stage_no, occurred_at FROM odd_told WHERE is_flagged;
 
 -- Odd moves, by the stage that was left (of a flagged one: entered); each deal once in a period, by the first of them.
 CREATE VIEW odd_move AS
@@ -36,7 +40,8 @@ FROM (
     LEFT JOIN (FROM once WHERE field = 'currency') AS money ON money.deal_no = odd_move.deal_no
         AND money.since <= event_at AND event_at < money.until
 ) AS told
-ASOF LEFT JOIN rate ON rate.currency = told.currency AND told.event_at >= rate.since;
+LEFT JOIN rate_in AS rate ON rate.currency = told.currency AND rate.stretch = stretch_of(told.event_at)
+    AND rate.since <= told.event_at AND told.event_at < rate.until;
 
 -- Q4: moved back to an earlier open stage (R6); to be re-opened is none.
 CREATE VIEW member_quality_moved_back AS SELECT * EXCLUDE (fault) FROM priced_move WHERE fault = 'back';
@@ -52,13 +57,12 @@ CREATE VIEW member_quality_history_gap AS SELECT * EXCLUDE (fault) FROM priced_m
 CREATE TABLE untold_close AS
 SELECT closing.deal_no, min(CASE origin WHEN 'field' THEN occurred_at ELSE least(read_at, getvariable('as_of')) END)
            AS event_at
-FROM raw_untold_move AS told
-JOIN (SELECT deal_no, source, id FROM deal) AS deal ON deal.source = told.source AND deal.id = told.deal
-JOIN (SELECT stage_no, source, pipeline_id, stage_id FROM stage) AS stage
-    ON stage.source = told.source AND stage.pipeline_id = told.to_pipeline AND stage.stage_id = told.to_stage
-JOIN closing ON closing.deal_no = deal.deal_no AND closing.stage_no = stage.stage_no
+FROM (FROM odd_told WHERE origin IN ('field', 'initial')) AS told
+JOIN closing ON closing.deal_no = told.deal_no AND closing.stage_no = told.stage_no
 WHERE CASE origin WHEN 'field' THEN closed_at = occurred_at ELSE closed_at IS NULL END
 GROUP BY closing.deal_no;
+
+DROP TABLE odd_told;
 
 -- Q8: closed without history.
 CREATE VIEW member_quality_history_missing AS

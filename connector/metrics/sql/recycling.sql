@@ -5,7 +5,7 @@
 
 -- The deal each retry goes back to; its own word stands before that of its leads. Who names itself is no retry.
 CREATE TABLE retry AS
-WITH told AS MATERIALIZED (SELECT deal_no, recycled_from FROM raw_retry JOIN deal USING (source, id)),
+WITH told AS MATERIALIZED (SELECT deal_no, recycled_from FROM deal WHERE recycled_from <> ''),
 by_lead AS (
     SELECT deal_no, arg_min(recycled_from, source || ':' || id) AS recycled_from
     FROM (SELECT lead_no, source, id, recycled_from FROM lead WHERE recycled_from <> '') AS lead
@@ -13,9 +13,9 @@ by_lead AS (
     ANTI JOIN told USING (deal_no)
     GROUP BY deal_no
 )
-SELECT deal_no, recycled_from, began_at
+SELECT deal_no, told.recycled_from, began_at
 FROM (FROM told UNION ALL FROM by_lead) AS told JOIN deal USING (deal_no)
-WHERE recycled_from <> source || ':' || id AND (began_at <= getvariable('as_of') OR began_at IS NULL);
+WHERE told.recycled_from <> source || ':' || id AND (began_at <= getvariable('as_of') OR began_at IS NULL);
 
 -- What came back: the leads and the retries made of a deal; a retry of such a lead came back with it. A lead or deal
 -- whose beginning is not known came back at a moment that nobody knows.
