@@ -24,7 +24,7 @@ unit: $(READY)
 	$(BIN)/pytest -m "not long" -q -n 3 --dist loadfile --no-loadscope-reorder
 
 test-long: $(READY)  ## the long proofs: up to an hour on two cores
-	$(BIN)/pytest -m long -q -n 3 --dist load
+	$(BIN)/pytest -m long -q -n 3 --dist worksteal
 
 bench: $(READY)  ## the connector beside dlt, Singer and a script, written to docs/performance.md: under an hour
 	$(BIN)/python -m benchmarks --write

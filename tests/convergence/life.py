@@ -64,6 +64,7 @@ class Life:
     wrong: list[str] = field(default_factory=list)
     asked: int = 0
     told: int = 0
+    is_ending: bool = False
 
     def __post_init__(self) -> None:
         plot = self.plot
@@ -117,6 +118,7 @@ class Life:
     def end(self) -> list[str]:
         """Whatever was late is there by now, and the leases of the dead have ended: two more syncs, the second a full
         one. What a person has stopped or has not decided is accepted."""
+        self.is_ending = True
         self.account.portal.release()
         self.clock.advance(seconds=2 * OVERLAP.total_seconds())
         self._decide()
@@ -278,7 +280,7 @@ class Life:
     def pull(self, plan: Plan, death: Death | None = None) -> list[StreamSummary]:
         """One process of ours."""
         if self.plot.late_history:
-            read = () if self.product.runs < HISTORY_AFTER else HISTORY
+            read = HISTORY if self.is_ending or self.product.runs >= HISTORY_AFTER else ()
             self.product.settings = self.product.settings.model_copy(update={"history": read})
         summaries, died = self.product.run(plan, death)
         if died is not None and death is not None:

@@ -119,7 +119,7 @@ class Script:
     skew: what the vendor's clock is ahead of ours, in minutes. lag: how far search is behind, in seconds. splits: deals
     come with their shares. oauth: the token ends every half hour, and each renewal gives another refresh token. shrink:
     the guard. ids_every: days between two lists of ids, 0 never. shared: rate budget and tokens in the store.
-    late_history: the first runs read no histories, so that moves are seen before they are told.
+    late_history: the first runs read no histories, so that moves are seen before they are told; those of the end do.
     side_by_side: streams in threads, as the product does it; one after the other a seed always does the same.
     """
 

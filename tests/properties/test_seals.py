@@ -179,7 +179,7 @@ def test_what_is_learnt_after_a_close_changes_no_seal_and_no_frozen_value(world:
 
 
 @pytest.mark.long
-@settings(SEARCH, max_examples=150)
+@SEARCH
 @given(st.lists(pages(), min_size=2, max_size=5))
 def test_a_closed_period_stays_closed_at_length(world: World, parts: list[Any]) -> None:
     stays_closed(world, parts)
