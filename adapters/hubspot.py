@@ -31,6 +31,7 @@ from connector.answer import Response
 from connector.auth import Auth, Bearer, Secret
 from connector.budget import Limit
 from connector.errors import HookRefused, RemoteError, Transient
+from connector.metadata import FieldInfo, Metadata
 from connector.model import micros
 from connector.pace import RateHeaders
 from connector.paging import Answer, Ask, CursorPages
@@ -273,15 +274,20 @@ class HubSpot(RestSource):
                 data["splits"] = parts.splits[record.key]
             yield replace(record, data=data)
 
-    def fields(self, stream: str) -> Collection[str]:
-        """The properties and histories that are asked for and that the account has, and the associations."""
-        spec = self.specs()[stream]
-        if not isinstance(spec, Objects):
-            return ()
-        has = self._in_account(stream)
-        asked = {"properties": self._properties(stream, spec), "propertiesWithHistory": self._histories(stream, spec)}
-        links = [f"associations.{other}" for other in self._linked(stream, spec) or [""]]
-        return [*(f"{parent}.{name}" for parent, names in asked.items() for name in names if name in has), *links]
+    def metadata(self, streams: Collection[str]) -> Metadata:
+        """The properties of each type, and of what is asked for the histories and the associations."""
+        specs = self.specs()
+        return Metadata(fields={
+            stream: self._fields(stream, spec) for stream, spec in specs.items()
+            if stream in streams and isinstance(spec, Objects)
+        })
+
+    def _fields(self, stream: str, spec: Objects) -> dict[str, FieldInfo]:
+        has, asked = self._in_account(stream), self._properties(stream, spec)
+        found = [FieldInfo(f"properties.{name}", is_read=name in asked) for name in has]
+        found += [FieldInfo(f"propertiesWithHistory.{name}") for name in self._histories(stream, spec) if name in has]
+        found += [FieldInfo(f"associations.{other}") for other in self._linked(stream, spec) or [""]]
+        return {one.path: one for one in found}
 
     def check_stream(self, stream: str, spec: Stream) -> Check:
         """As RestSource; own properties that the account does not have are told, since HubSpot leaves them out without

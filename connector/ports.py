@@ -20,6 +20,8 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 import msgspec
 from pydantic import BaseModel, ConfigDict
 
+from connector.metadata import Metadata
+
 
 class Clock(Protocol):
     """Where the time comes from; handed in, so tests and the demo have their own."""
@@ -296,12 +298,12 @@ class Source(ABC):
         """What a vendor's call is about, once its signature and its age are found right. Raises HookRefused."""
         raise NotImplementedError(f"{type(self).__name__} takes no calls")
 
-    def fields(self, stream: str) -> Collection[str]:
-        """The dotted paths a record of the stream may have, where the source's live metadata tell them; else none.
+    def metadata(self, streams: Collection[str]) -> Metadata:  # whoever has any looks at them
+        """What the source tells of itself now, of these streams; empty where it tells nothing.
 
-        Raises RemoteError.
+        A few requests, and no records are read. Raises RemoteError.
         """
-        return ()
+        return Metadata()
 
     def check(self) -> Iterator[Check]:
         """Whether the source answers and each stream may be read; changes nothing there."""

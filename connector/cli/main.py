@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from connector.cli import adjusting, asking, closing, deciding, explaining, running, setting_up, staffing
+from connector.cli import adjusting, asking, closing, deciding, explaining, mappings, running, setting_up, staffing
 from connector.cli.session import Session, cli, command, print_json
 from connector.cli.values import UsageError
 from connector.errors import ConfigError, ConnectorError
@@ -21,7 +21,7 @@ INTERRUPTED, CLOSED_PIPE = 130, 141  # what shells call a process ended by SIGIN
 OBJECTS_BETWEEN_COLLECTIONS = 50_000
 """Instead of 700: loading alone makes hundreds of thousands of objects, and nearly all of them stay."""
 
-COMMANDS = (running, asking, explaining, staffing, closing, adjusting, deciding, setting_up)
+COMMANDS = (running, asking, explaining, staffing, closing, adjusting, deciding, setting_up, mappings)
 """The modules whose commands `connector` has."""
 
 

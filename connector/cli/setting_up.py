@@ -1,4 +1,4 @@
-"""Commands around the installation: check, mapping, config, db, version."""
+"""Commands around the installation: check, config, db, version."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import typer
 
 from connector.cli.session import Session, cli, command, group, print_json
 
-_mapping = group("mapping", "Mapping files: how records become entities.")
 _config = group("config", "The config file.")
 _db = group("db", "Our own database.")
 
@@ -25,17 +24,6 @@ def check(
     from connector.cli.tables import checks
 
     return session.show(session.app.check(name or []), checks)
-
-
-@command(_mapping, "test")
-def mapping_test(
-    session: Session,
-    source: Annotated[list[str] | None, typer.Argument(help="Sources; all when none is named.")] = None,
-) -> int:
-    """Run the `tests:` of the mapping files."""
-    from connector.cli.tables import mapping_tests
-
-    return session.show(session.app.mapping_tests(source or []), mapping_tests)
 
 
 @command(_config, "schema")

@@ -24,7 +24,7 @@ from connector.journal.files import (
     write_file,
 )
 from connector.journal.known import mark_known, unknown_sources
-from connector.journal.mappings import activate, take_mapping
+from connector.journal.mappings import activate, latest_records, take_mapping
 from connector.journal.passes import (
     deleted_records,
     ended_records,
@@ -50,6 +50,7 @@ __all__ = [
     "known_records",
     "later_records",
     "latest_file",
+    "latest_records",
     "latest_version",
     "live_records",
     "load_mapping",

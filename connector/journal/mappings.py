@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,11 @@ from connector.journal.files import latest_version, write_file
 from connector.ledger import Changes, Entered, Ledger
 from connector.mapping import Mapping as SourceMapping
 from connector.model import ENTITIES, Mapped
+from connector.ports import Record
 from connector.store import landing, rows, tables
 from connector.store.store import Store, Writing
+
+_ALL = 1 << 62  # after every stamp
 
 Judge = Callable[[Writing, int], None]
 """Told the transaction in which a changed mapping came into force, and its stamp; it raises to undo all of it."""
@@ -153,6 +156,16 @@ def _latest(
     for _, index, page in sorted(newest.values(), key=lambda place: (place[2].applied_at or 0, place[1])):
         found.setdefault(page, set()).add(index)
     return found
+
+
+def latest_records(
+    connection: Connection, source: Reads, name: str, stream: str
+) -> Iterator[tuple[int, int, Record]]:
+    """The newest landed state of every record of a stream that is still there: its page, its place there, itself."""
+    for page, indexes in _latest(connection, source, name, stream, _ALL).items():
+        for index, record in enumerate(source.records(stream, landing.exchanges(connection, page.id))):
+            if index in indexes:
+                yield page.id, index, record
 
 
 def _last_pass(connection: Connection, source: str, stream: str, before: int) -> tuple[int, set[str]]:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, inspect, select, text
 from connector.errors import StoreError
 from connector.store import tables, views
 
-HEAD = "0009"
+HEAD = "0010"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 

@@ -249,6 +249,16 @@ cursor = Table(  # state: JSON {"cursor": instant, "window": {"lo", "hi"}, "posi
     _instant("last_complete_at", null=True),
     _instant("updated_at"),
     _instant("ids_checked_at", null=True),  # when all ids were last compared with those we know
+    _text("resync", null=True),  # as state, of a resync that was interrupted, with what was asked
+)
+
+source_metadata = Table(  # what a source last told of itself: JSON of metadata.Metadata, of these streams (JSON list)
+    "source_metadata",
+    metadata,
+    _text("source", key=True),
+    _instant("read_at"),
+    _text("streams"),
+    _text("content"),
 )
 
 known_since = Table(  # when a source had been read as a whole for the first time: what it held before, nobody knew

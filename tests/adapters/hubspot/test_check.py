@@ -67,13 +67,14 @@ def test_links_that_a_mapping_takes_and_that_are_not_read_are_named(
 def test_every_stream_says_which_associations_are_read(twin: HubSpotTwin, clock: FakeClock) -> None:
     """Also that a company has none, so that a mapping which takes one of it is told."""
     source = hubspot(twin, clock, associations={"calls": ["leads"]})
+    told = source.metadata([stream.name for stream in source.streams()]).fields
     read = {
-        stream.name: {name.split(".")[1] for name in source.fields(stream.name) if name.startswith("associations.")}
-        for stream in source.streams()
+        stream: {path.split(".")[1] for path in fields if path.startswith("associations.")}
+        for stream, fields in told.items()
     }
     everyone = {"contacts", "companies", "deals"}
     assert read == {
-        "owners": set(), "pipelines": set(), "lead_pipelines": set(), "companies": {""}, "contacts": {"deals"},
+        "companies": {""}, "contacts": {"deals"},
         "leads": everyone, "deals": {"contacts", "companies"}, "calls": {*everyone, "leads"}, "meetings": everyone,
         "emails": everyone, "tasks": everyone,
     }
