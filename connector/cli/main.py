@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -13,6 +14,9 @@ from connector.cli import adjusting, asking, closing, deciding, explaining, mapp
 from connector.cli.session import Session, cli, command, print_json
 from connector.cli.values import UsageError
 from connector.errors import ConfigError, ConnectorError
+
+if TYPE_CHECKING:
+    from connector.ports import Clock
 
 BUG = 70
 COMMAND_LINE = "command line"  # the "file" of faults in what was typed
@@ -44,9 +48,9 @@ def main() -> None:
     sys.exit(code)
 
 
-def call(arguments: list[str]) -> int:
-    """Run one command and give its exit code."""
-    session = Session()
+def call(arguments: list[str], clock: Clock | None = None) -> int:
+    """Run one command and give its exit code; at that clock, else the machine's."""
+    session = Session(clock)
     session.json = "--json" in arguments
     try:
         return int(cli(args=arguments, prog_name="connector", standalone_mode=False, obj=session) or 0)

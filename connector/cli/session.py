@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from connector.app import App
+    from connector.ports import Clock
     from connector.wiring import Answer
 
 cli = typer.Typer(
@@ -56,7 +57,8 @@ _LogOption = Annotated[
 class Session:
     """One call of `connector`: its common options, its App once a command asks for it, and its two outputs."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock
         self.config = os.environ.get("CONNECTOR_CONFIG") or DEFAULT_CONFIG
         self.json = False
         self.log_format: LogFormat | None = None
@@ -75,7 +77,7 @@ class Session:
             from connector.app import App
 
             self.log()
-            self._app = App.load(self.config)
+            self._app = App.load(self.config, self._clock)
         return self._app
 
     def secrets(self) -> Iterable[str]:

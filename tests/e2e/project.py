@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from connector.cli.main import call
+from connector.ports import Clock
 
 COMMAND = Path(sys.executable).with_name("connector")
 
@@ -99,9 +100,10 @@ class Result:
 @dataclass(frozen=True, slots=True)
 class Project:
     """A folder with a config. Calling it runs `connector` there, through the command's own edge but in this process,
-    which saves the second that loading takes; `process` runs the installed command."""
+    which saves the second that loading takes; `process` runs the installed command. `clock`: not the machine's."""
 
     folder: Path
+    clock: Clock | None = None
 
     def __call__(self, *arguments: str, **environment: str) -> Result:
         out, err = io.StringIO(), io.StringIO()
@@ -109,7 +111,7 @@ class Project:
         os.environ.update(environment)
         try:
             with contextlib.chdir(self.folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                code = call(list(arguments))
+                code = call(list(arguments), self.clock)
         finally:
             os.environ.clear()
             os.environ.update(before)
