@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from connector.store.store import Store
 from connector.testing import FakeClock
@@ -23,6 +24,8 @@ MEMORY = Path("/dev/shm")  # noqa: S108  # every folder in it has a name of its 
 if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 4 << 30:
     os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)  # nothing here outlives the tests: no write waits for a disk
 
+settings.register_profile("untimed", deadline=None)  # how long an example takes says how busy the machine is
+settings.load_profile("untimed")
 
 LONGEST = ("properties", "convergence", "product")
 

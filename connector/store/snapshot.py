@@ -7,7 +7,8 @@ section 10); the types a caller gets are always those of `store.tables`, also fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import quote
@@ -151,8 +152,8 @@ class _Adbc:
     def batches(self, statement: str, schema: pyarrow.Schema) -> Iterator[Iterator[pyarrow.RecordBatch]]:
         with closing(self._cursor()) as cursor:
             cursor.execute(statement)
-            with cursor.fetch_record_batch() as found:
-                yield (batch.cast(schema) for batch in found)
+            with cursor.fetch_record_batch() as found, closing(_one_ahead(found)) as batches:
+                yield (batch.cast(schema) for batch in batches)
 
     def rows(self, statement: str, **values: str) -> list[dict[str, Any]]:
         for number, name in enumerate(values, start=1):
@@ -167,6 +168,15 @@ class _Adbc:
         cursor = self._connection.cursor()
         cursor.adbc_statement.set_options(**self._options)
         return cursor
+
+
+def _one_ahead(batches: Iterator[pyarrow.RecordBatch]) -> Generator[pyarrow.RecordBatch, None, None]:
+    """The same, the next one read by a thread while the caller is at this one; never two at once."""
+    with ThreadPoolExecutor(1, "snapshot") as thread:
+        coming = thread.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = thread.submit(next, batches, None)
+            yield batch
 
 
 class _Within:

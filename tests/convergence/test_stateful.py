@@ -86,7 +86,7 @@ def proven(new_store: NewStore, examples: int, *, search: bool) -> None:
     of_store = type("MachineOfStore", (Machine,), {"new_store": staticmethod(new_store)})
     phases = tuple(Phase) if search else (Phase.explicit, Phase.generate)
     run_state_machine_as_test(of_store, settings=settings(
-        max_examples=examples, stateful_step_count=20, deadline=None, derandomize=not search, phases=phases,
+        max_examples=examples, stateful_step_count=20, derandomize=not search, phases=phases,
         suppress_health_check=list(HealthCheck), print_blob=True,
     ))  # fmt: skip
 

@@ -46,7 +46,7 @@ deals = st.lists(
 )
 Deals = list[tuple[Any, ...]]
 Answer = dict[str, list[KpiValue]]
-laws = settings(max_examples=10, deadline=None)
+laws = settings(max_examples=10)
 
 
 def filled(

@@ -1,7 +1,7 @@
 """YAML documents: plain data, the line of every value, faults in one go, and `${…}`."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from connector import document
@@ -153,7 +153,6 @@ def test_a_filled_in_secret_is_not_in_the_repr():
     assert "hunter2" not in repr(fill("a: ${A}", A="hunter2").document)
 
 
-@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["C"])),

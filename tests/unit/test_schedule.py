@@ -217,7 +217,7 @@ def scan(cron: str, after: datetime, zone: ZoneInfo, until: datetime) -> list[da
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(CRONS, NEAR_A_CHANGE, ZONES)
 @example("30 2 * * *", datetime(2026, 3, 29, tzinfo=UTC), BERLIN)
 @example("*/7 0-22 * * *", datetime(2026, 10, 25, 0, 20, tzinfo=UTC), BERLIN)
@@ -232,7 +232,7 @@ def test_slots_equal_a_scan_of_every_minute(cron, after, zone):
     assert found == scan(cron, after, zone, until)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(CRONS | st.just("every 7m"), NEAR_A_CHANGE, st.integers(0, 5000), ZONES)
 def test_the_next_slot_is_strictly_later_and_never_goes_back(text, after, more, zone):
     parsed = schedule.parse(text)
