@@ -176,7 +176,7 @@ def test_each_member_is_found_again_in_the_ledger(world: World, taken: list[Page
 
 
 @pytest.mark.long
-@settings(SEARCH, max_examples=60)
+@settings(SEARCH, max_examples=30)
 @given(priced(), st.lists(STEPS, max_size=8))
 def test_each_member_is_found_again_at_length(world: World, taken: list[Page], steps: list[Step]) -> None:
     explains(world, taken, steps)

@@ -109,7 +109,7 @@ def test_5_in_any_order_in_other_pages_and_twice_the_values_are_the_same(
 
 
 @pytest.mark.long
-@settings(SEARCH, max_examples=30)
+@settings(SEARCH, max_examples=12)
 @given(told(), st.data())
 def test_5_in_any_order_at_length(world: World, records: Records, data: st.DataObject) -> None:
     in_any_order(world, records, data)

@@ -26,7 +26,7 @@ LAW = settings(
     max_examples=50, derandomize=True, phases=(Phase.explicit, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # a fixed sample: the laws are proven, not searched, in every run
-SEARCH = settings(LAW, max_examples=150, derandomize=False, phases=tuple(Phase))  # the long proof looks further
+SEARCH = settings(LAW, max_examples=100, derandomize=False, phases=tuple(Phase))  # the long proof looks further
 
 PIPELINES = """\
 pipelines:
