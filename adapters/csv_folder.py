@@ -16,15 +16,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from adapters._csv_folder_columns import LOOKED_AT, column, path
 from connector.errors import ConfigError, Permanent, Transient, UnexpectedShape
+from connector.metadata import FieldInfo, Metadata
 from connector.model import micros
 from connector.ports import AdapterSettings, Check, Exchange, Page, Record, Source, Stream, Window
 from connector.tabular import Cell, Row, columns, csv_header, read_table
@@ -121,6 +124,18 @@ class CsvFolder(Source):
             for name, rows in nested.items():
                 cells[name] = rows.get(_text(cells.get(table.nest[name].pair[0])), [])
             yield Record(key, micros(span[0]) if span else None, cells)
+
+    def metadata(self, streams: Collection[str]) -> Metadata:
+        """The columns of each file, with the type that its first rows look like, and the nested rows as lists."""
+        tables = {name: table for name, table in self.settings.files.items() if name in streams}
+        return Metadata(fields={name: self._columns(name, table) for name, table in tables.items()})
+
+    def _columns(self, stream: str, table: Table) -> dict[str, FieldInfo]:
+        rows = list(islice(self._rows(stream, table), LOOKED_AT))
+        names = columns(self._path(table.file), table.file, sheet=table.sheet)
+        found = [column(name, (row.cells.get(name) for row in rows), is_key=name in table.keys) for name in names]
+        found += [FieldInfo(path(name), name, "list") for name in table.nest]
+        return {one.path: one for one in found}
 
     def check(self) -> Iterator[Check]:
         """Each file: readable, its columns there, no key twice, every `modified` a time."""

@@ -17,25 +17,26 @@ Calls for N records with associations to T types, in an account with A archived 
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from adapters._hubspot_metadata import Account, granted, owner
 from adapters._hubspot_wire import Parts, as_documented, cut_short, events, following, verdict
 from connector.answer import Response
 from connector.auth import Auth, Bearer, Secret
 from connector.budget import Limit
 from connector.errors import HookRefused, RemoteError, Transient
-from connector.metadata import FieldInfo, Metadata
+from connector.metadata import FieldInfo, Metadata, OwnerInfo
 from connector.model import micros
 from connector.pace import RateHeaders
 from connector.paging import Answer, Ask, CursorPages
-from connector.ports import Check, Context, Exchange, HookEvent, HookRequest, Listed, Page, Record, Window
+from connector.ports import Check, Context, Exchange, HookEvent, HookRequest, Listed, Page, Record, Way, Window
 from connector.ports import Stream as PortStream
 from connector.rest import RestSettings, RestSource, Stream, oauth, written
 
@@ -52,6 +53,7 @@ HISTORY = (
     "dealstage", "pipeline", "amount", "deal_currency_code", "hubspot_owner_id", "closedate",
     "hs_manual_forecast_category", "hs_deal_stage_probability",
 )
+T = TypeVar("T")
 Kind = Literal["contacts", "companies", "deals", "leads", "calls", "meetings", "emails", "tasks"]
 
 
@@ -176,6 +178,7 @@ class HubSpot(RestSource):
     def __init__(self, name: str, settings: HubSpotSettings, context: Context) -> None:
         super().__init__(name, settings, context)
         self._archives = {stream: Archive() for stream in self.specs()}
+        self._account = Account(self._told)
 
     def credential(self) -> Auth:
         app: OAuthSettings | None = self.settings.oauth
@@ -193,6 +196,8 @@ class HubSpot(RestSource):
         version, (family, _, rest) = self.settings.api_version, path.partition("/")
         if family == "splits":
             return f"/crm/v3/objects/deals/{path}" if version.startswith("v") else f"/deal-splits/{version}/{rest}"
+        if family == "account-info":
+            return f"/{family}/{'v3' if version.startswith('v') else version}/{rest}"
         if version.startswith("v"):
             return f"/crm/{'v4' if family == 'associations' else 'v3'}/{path}"
         return f"/crm/{family}/{version}/{rest}".rstrip("/")
@@ -254,6 +259,24 @@ class HubSpot(RestSource):
             records = {record.key: record for record in map(spec.reader(), self.rows(spec, exchange))}
             yield [Listed(record.key, record.modified) for record in records.values()]
 
+    def requests_for(self, stream: str, way: Way, records: int) -> int | None:
+        """As the module's table; what is archived is taken to fit on one page of its list."""
+        spec = self.specs()[stream]
+        if not isinstance(spec, Objects):
+            return super().requests_for(stream, way, records)
+        asked = self.ask(stream, spec, Window(None, self.context.clock.now())).params
+        listed, read = -(-records // asked["limit"]) or 1, -(-records // self._size(stream, spec))
+        linked = len(self._linked(stream, spec)) * -(-records // LINKED)
+        splits = -(-records // SPLIT) if self._has_splits(stream) else 0
+        if way == "list_ids":
+            return -(-records // LISTED) or 1
+        if way == "by_id":
+            return read + linked + splits
+        if way == "whole":
+            return listed + 1 + splits + (read if asked["properties"] == ONLY_IDS else 0)
+        searches = -(-records // SEARCHED) or 1
+        return searches + 1 + linked + splits + (read if self._histories(stream, spec) else 0)
+
     def records(self, stream: str, exchanges: Sequence[Exchange]) -> Iterator[Record]:
         """The records of batch reads where there are any, else of lists and searches. Each has what other exchanges say
         of it: `associations` by rising id, the `splits` of a deal, and as `merged` the records it has absorbed."""
@@ -275,26 +298,47 @@ class HubSpot(RestSource):
             yield replace(record, data=data)
 
     def metadata(self, streams: Collection[str]) -> Metadata:
-        """The properties of each type, and of what is asked for the histories and the associations."""
-        specs = self.specs()
-        return Metadata(fields={
-            stream: self._fields(stream, spec) for stream, spec in specs.items()
-            if stream in streams and isinstance(spec, Objects)
-        })
+        """With `deals` the pipelines of deals and the currencies, with `leads` those of leads, with `owners` all of
+        them; and of each type its properties, beside them the histories and associations that are asked for.
 
-    def _fields(self, stream: str, spec: Objects) -> dict[str, FieldInfo]:
-        has, asked = self._in_account(stream), self._properties(stream, spec)
-        found = [FieldInfo(f"properties.{name}", is_read=name in asked) for name in has]
-        found += [FieldInfo(f"propertiesWithHistory.{name}") for name in self._histories(stream, spec) if name in has]
+        A call each, and one for each hundred owners. What the app may not read is left out, as if HubSpot had not told.
+        """
+        told = {stream: self._fields(stream, spec) for stream, spec in self.specs().items()
+                if stream in streams and isinstance(spec, Objects)}
+        currency, currencies = self._account.currencies() if "deals" in streams else (None, ())
+        pipelines = [self._account.pipelines(kind) for kind in ("deals", "leads") if kind in streams]
+        return Metadata(
+            pipelines=tuple(one for found in pipelines for one in found),
+            fields={stream: fields for stream, fields in told.items() if fields is not None},
+            owners=granted(self._owners, ()) if "owners" in streams else (), currency=currency, currencies=currencies,
+        )
+
+    def _fields(self, stream: str, spec: Objects) -> dict[str, FieldInfo] | None:
+        has = self._account.fields(stream, self._properties(stream, spec))
+        if has is None:
+            return None
+        found = list(has.values())
+        found += [FieldInfo(f"propertiesWithHistory.{name}", has[name].label, "list", own=has[name].own)
+                  for name in self._histories(stream, spec) if name in has]
         found += [FieldInfo(f"associations.{other}") for other in self._linked(stream, spec) or [""]]
         return {one.path: one for one in found}
+
+    def _told(self, path: str, stream: str, parse: Callable[[Any], T]) -> T:
+        exchange = _whole(self.client.get(self.path(path), stream=stream))
+        with as_documented(path):
+            return parse(exchange.json)
+
+    def _owners(self) -> tuple[OwnerInfo, ...]:
+        pages = self.read("owners", Window(None, self.client.vendor_now()))
+        return tuple(owner(record.data) for page in pages for record in self.records("owners", page.exchanges))
 
     def check_stream(self, stream: str, spec: Stream) -> Check:
         """As RestSource; own properties that the account does not have are told, since HubSpot leaves them out without
         a word."""
         checked = super().check_stream(stream, spec)
         own = self.settings.properties.get(stream, ())
-        missing = [name for name in own if name not in self._in_account(stream)] if own else []
+        known = self._account.names(stream) if own else set()
+        missing = [name for name in own if name not in known]
         if missing:
             said = f"the account has no property {', '.join(missing)}; correct properties: {{{stream}: …}}"
             return Check(stream, False, said)
@@ -461,13 +505,6 @@ class HubSpot(RestSource):
     def _ids(self, spec: Objects, exchanges: Sequence[Exchange]) -> list[str]:
         rows = [row for exchange in exchanges for row in self.rows(spec, exchange)]
         return list(dict.fromkeys(record.key for record in map(spec.reader(), rows)))
-
-    def _in_account(self, stream: str) -> set[str]:
-        """The names of the properties that a type has in this account."""
-        path = self.path(f"properties/{stream}")
-        exchange = _whole(self.client.get(path, stream=stream))
-        with as_documented(path):
-            return {str(row["name"]) for row in exchange.json["results"]}
 
     def _properties(self, stream: str, spec: Objects) -> list[str]:
         own, absorbed = self.settings.properties.get(stream, ()), (MERGED,) if spec.merges else ()

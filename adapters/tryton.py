@@ -17,7 +17,7 @@ import base64
 import html
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -27,10 +27,13 @@ from typing import Any, NamedTuple, Self
 
 from pydantic import model_validator
 
+from adapters._tryton_metadata import Server, allowed, owner, pipeline
+from adapters._tryton_metadata import fields as told_fields
 from connector.answer import http_date
 from connector.auth import Auth, Bearer, Login, Secret
 from connector.errors import AuthError, Permanent, RemoteError, Transient, UnexpectedShape
 from connector.http import Client, Response
+from connector.metadata import Metadata, OwnerInfo
 from connector.model import micros
 from connector.ports import AdapterSettings, Check, Context, Exchange, Page, Record, Source, Stream, Window
 
@@ -110,6 +113,7 @@ class Tryton(Source):
         self._by_key = settings.key is not None
         auth: Auth = Bearer(secrets[0]) if self._by_key else Login(self._login, known=tuple(secrets))
         self._client = Client(settings.base_url, system=name, context=context, auth=auth, judge=_judge)
+        self._server = Server(lambda stream, *asked: _result(self._call(stream, *asked).json()))
 
     def streams(self) -> Sequence[Stream]:
         """Deleted records leave no trace in Tryton, but a whole read shows every record there is, archived ones too."""
@@ -164,6 +168,25 @@ class Tryton(Source):
                 row["due"] = max((line["maturity_date"] or "" for line in row.get(DUE) or ()), default="") or None
                 row["payments"] = [] if row["status"] == "credited" else list(_payments(row))
             yield Record(str(row["id"]), micros(datetime.fromisoformat(_stamp(row))), row)
+
+    def metadata(self, streams: Collection[str]) -> Metadata:
+        """The fields that are read of each model; with `opportunities` their states as a pipeline, the company's
+        currency and all currencies in use; with `employees` those, as owners.
+
+        A call each, and two for each hundred employees. What this user may not read is left out, as if not told.
+        """
+        defined = {name: self._server.defined(name, model.name, model.fields)
+                   for name, model in MODELS.items() if name in streams}
+        own, codes = self._server.currencies() if "opportunities" in streams else (None, ())
+        return Metadata(
+            pipelines=pipeline(defined.get("opportunities") or {}),
+            fields={name: told_fields(name, MODELS[name].fields, one) for name, one in defined.items() if one},
+            owners=(allowed(self._owners) or ()) if "employees" in streams else (), currency=own, currencies=codes,
+        )
+
+    def _owners(self) -> tuple[OwnerInfo, ...]:
+        pages = self.read("employees", Window(None, self._client.vendor_now()))
+        return tuple(owner(one.data) for page in pages for one in self.records("employees", page.exchanges))
 
     def check(self) -> Iterator[Check]:
         """Whether each stream may be read."""

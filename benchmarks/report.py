@@ -29,6 +29,7 @@ from benchmarks.scenarios import (
     LATENCY,
     NOW,
     SCALE,
+    SHADOW,
     UNCHANGED,
     Bench,
     Sizes,
@@ -61,6 +62,7 @@ def report(bench: Bench, seconds: float) -> str:
     parts += [
         _kpis(bench.results, KPIS, "14 KPIs of 40 owners over 18 months"), _as_of(bench.results),
         _kpis(bench.results, CATALOGUE, "All metrics of 40 persons over 18 months, with all around the deals"),
+        _shadow(bench.results),
         _failures(bench.results),
     ]
     return "\n".join(part for part in parts if part)
@@ -187,6 +189,21 @@ def _as_of(results: Results) -> str:
     deals = next((case.deals for case in results.cases(AS_OF)), 0)
     heads = ("as known", "store", "read and compute s", "× now", "CPU s with the server's", "× now", "peak MB")
     return _table(f"14 KPIs now, and then: before half of {deals:,} deals got their second version", heads, rows())
+
+
+def _shadow(results: Results) -> str:
+    def rows() -> Iterator[Sequence[str]]:
+        for case, found in _medians(results, SHADOW):
+            told = json.loads(found.output)
+            yield (
+                case.who, case.store, _number(found.wall), _number(found.cpu), _number(found.server_cpu),
+                _number(found.peak_mb, 0), f"{told['records']['changed']:,}", f"{len(told['values']):,}",
+            )
+
+    deals = next((case.deals for case in results.cases(SHADOW)), 0)
+    heads = ("change of the mapping", "store", "wall s", "CPU s", "server's CPU s", "peak MB", "records that change",
+             "values that move")
+    return _table(f"A shadow run over {deals:,} landed deals, 14 KPIs of 40 owners", heads, rows())
 
 
 def _failures(results: Results) -> str:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from benchmarks.contenders import OURS, PEERS, POSTGRES, SQLITE, STORES, Place, connector, prepare
+from benchmarks.contenders import HERE, OURS, PEERS, POSTGRES, SQLITE, STORES, Place, connector, prepare
 from benchmarks.crm import OWNERS
+from benchmarks.hashes import hashes
 from benchmarks.measure import Case, Crm, Failed, Results, Server, expected, run
 from benchmarks.ours.setup import METRICS as KPI_METRICS
 from benchmarks.ours.setup import write_config
@@ -20,13 +21,18 @@ from connector.metrics.catalogue import CATALOGUE as METRICS
 
 FULL, UNCHANGED, CHANGED = "full sync", "nothing changed", "1 % changed"
 SCALE, LATENCY, LANDING, HELP, KPIS, AS_OF = "scale", "latency", "landing", "help", "kpis", "as of"
-CATALOGUE = "catalogue"
+CATALOGUE, SHADOW = "catalogue", "shadow"
 NOW, THEN = "now", "then"
 SHARE = 0.01  # of the deals, in "1 % changed"
 WINDOWS = 4
 LATENCIES = (50, 200)  # milliseconds
 HELPS = 5
 QUESTIONS = 5  # how often each of "now" and "then" is asked
+MAPPING = HERE / "ours" / "mapping.yaml"
+EDITS = {  # of the mapping, what a shadow run is made of: a row of the stages, and a new version of every deal
+    "a stage counts as won": ("{to: negotiation, name: Contract sent, probability: 0.8}", "{to: closed_won}"),
+    "a field of every deal": ("      extra.external_id: properties.external_id\n", ""),
+}
 
 
 @dataclass(frozen=True)
@@ -40,13 +46,14 @@ class Sizes:
     kpis: tuple[int, int, int] = (100_000, 300_000, 1_000_000)
     as_of: int = 100_000
     catalogue: int = 1_000_000
+    shadow: int = 100_000
 
     @classmethod
     def quick(cls) -> Sizes:
         """So few that the harness itself is tried in minutes; no target can be judged by it."""
         return cls(
             pull=10_000, scale=(1_000, 5_000), latency=1_000, landing=1_000, kpis=(1_000, 3_000, 10_000), as_of=1_000,
-            catalogue=10_000,
+            catalogue=10_000, shadow=1_000,
         )
 
 
@@ -274,8 +281,32 @@ def _compute(bench: Bench, case: Case, place: Place, *more: str) -> str:
     return str(json.loads(sample.output)["digest"])
 
 
+def shadow(bench: Bench) -> None:
+    """What a changed mapping would do to the 14 KPIs of every owner, tried on all that is landed; no row may change."""
+    deals, mapping = bench.sizes.shadow, MAPPING.read_text(encoding="utf-8")
+    for store in STORES:
+        with Crm(deals) as crm, bench.placed(store, "shadow") as place:
+            write_config(place.folder, store=place.url, base_url=crm.url, kpis=KPI_METRICS)
+            config = ["--json", "--config", str(place.folder / "config.yaml")]
+            run([*connector(), "sync", "--no-push", *config], place.folder)
+            before = hashes(place)
+            for who, (old, new) in EDITS.items():
+                file = place.folder / "changed.yaml"
+                file.write_text(mapping.replace(old, new), encoding="utf-8")
+                for _ in range(bench.rounds):
+                    case = Case(SHADOW, who, store, deals)
+                    with expected(bench.results, case):
+                        sample = run([*connector(), "mapping", "diff", str(file), *config], place.folder,
+                                     server=place.server)
+                        if not json.loads(sample.output)["changes"]:
+                            raise Failed("the file changes nothing")
+                        if hashes(place) != before:
+                            raise Failed("the store is not what it was")
+                        bench.results.add(case, sample)
+
+
 SCENARIOS: dict[str, Callable[[Bench], None]] = {
     "help": help_, "landing": landing, "latency": latency, "pull": pull, "scale": scale, "kpis": kpis, "as-of": as_of,
-    "catalogue": catalogue,
+    "catalogue": catalogue, "shadow": shadow,
 }
 """By the name `--only` takes, in the order they run."""

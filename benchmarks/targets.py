@@ -14,6 +14,7 @@ from benchmarks.scenarios import (
     AS_OF,
     CATALOGUE,
     CHANGED,
+    EDITS,
     FULL,
     HELP,
     KPIS,
@@ -22,6 +23,7 @@ from benchmarks.scenarios import (
     LATENCY,
     NOW,
     SCALE,
+    SHADOW,
     THEN,
     UNCHANGED,
     WINDOWS,
@@ -54,7 +56,7 @@ def targets(results: Results, sizes: Sizes) -> list[Target]:
     return [
         *_full(results, sizes.pull), *_again(results, sizes.pull), *_memory(results, sizes), *_scale(results, sizes),
         *_latency(results, sizes.latency), *_kpis(results, sizes), *_as_of(results, sizes.as_of),
-        *_catalogue(results, sizes.catalogue), *_rest(results, sizes),
+        *_catalogue(results, sizes.catalogue), *_shadow(results, sizes.shadow), *_rest(results, sizes),
     ]
 
 
@@ -132,6 +134,13 @@ def _catalogue(results: Results, deals: int) -> Iterator[Target]:
                  worst(computing(results, store, deals, CATALOGUE) for store in STORES), "s", 1)
     yield Target(f"all metrics of {deals:,} deals: peak memory", 3072.0,
                  worst(peak(results.median(CATALOGUE, OURS, store, deals)) for store in STORES), "MB", 0)
+
+
+def _shadow(results: Results, deals: int) -> Iterator[Target]:
+    found = [results.median(SHADOW, who, store, deals) for who in EDITS for store in STORES]
+    yield Target(f"shadow run over {deals:,} landed deals, the slower store and change", 60.0,
+                 worst(map(wall, found)), "s", 1)
+    yield Target(f"shadow run over {deals:,} landed deals: peak memory", 500.0, worst(map(peak, found)), "MB", 0)
 
 
 def computing(results: Results, store: str, deals: int, scenario: str = KPIS) -> float | None:

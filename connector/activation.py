@@ -7,18 +7,15 @@ pages would be mapped by a mapping that nobody has in mind any more.
 
 from __future__ import annotations
 
-import json
-
-from connector import journal, kpi, shift, stops
-from connector.computation import gaps_of
+from connector import inforce, journal, shift, stops
 from connector.config.beside import read_bytes
 from connector.errors import Busy, SafetyStop
-from connector.kpi import KpiDefinition
+from connector.inforce import InForce
 from connector.mapping import Mapping as SourceMapping
 from connector.model import KpiValue
 from connector.ports import Source
 from connector.shift import Move
-from connector.store.snapshot import Snapshot, snapshot_within
+from connector.store.snapshot import snapshot_within
 from connector.store.store import Writing
 from connector.wiring import Installation
 
@@ -71,22 +68,15 @@ def _moves(here: Installation, writing: Writing, stamp: int) -> list[Move]:
 
     The KPIs are those by which the stored values were computed: one that is new with the mapping moves nothing.
     """
-    definitions = _computed(snapshot_within(writing.connection, stamp, stamp))
+    definitions = inforce.definitions(snapshot_within(writing.connection, stamp, stamp))
     if not definitions:
         return []
+    terms = InForce(definitions, here.calendar, here.config.currency)
 
     def values(known_at: int) -> list[KpiValue]:
-        snapshot = snapshot_within(writing.connection, stamp, known_at)
-        known = gaps_of(writing.connection, known_at)
-        return kpi.compute(definitions, snapshot, here.calendar, here.config.currency, **known)
+        return terms.values(writing.connection, snapshot_within(writing.connection, stamp, known_at))
 
     return shift.moves(values(stamp - 1), values(stamp))
-
-
-def _computed(snapshot: Snapshot) -> list[KpiDefinition]:
-    told = snapshot.document("kpis")
-    made = [kpi.from_json(one) for one in json.loads(told.content)] if told else []
-    return [one for one in made if not kpi.validate(one)]
 
 
 def _stopped(name: str, stop: stops.MappingStop) -> SafetyStop:

@@ -72,6 +72,31 @@ def propose(
                     _replace(writing, known.get(key), restated[key], left, causes, seals[key[4]], stamp)
 
 
+def planned(
+    store: Store, restated: Mapping[Key, KpiValue], today: Mapping[str, frozen.Terms],
+    members_of: Callable[[str], Mapping[Key, Sequence[Member]]],
+) -> dict[Key, Amounts]:
+    """The open adjustments that `propose` would change if today's values were these, as they would then be.
+
+    Nothing is written. Members are asked only for periods in which somebody was frozen with what is another's now.
+    """
+    closed = frozen.closed(store)
+    rows = store.rows(select(adjustment))
+    found = _changed(rows, restated, closed, lambda key: closed.terms.get((key[0], key[4])) == today.get(key[0]))
+    kept = {(other[0], *other[3:]) for other in closed.values if restated.get(other) is None}
+    shared = [key for key in found if (key[0], *key[3:]) in kept]
+    now = {period: members_of(period) for period in sorted({key[4] for key in shared})}
+    for key in shared:
+        _, elsewhere = _told(store, key, rows, restated, closed, now[key[4]].get(key, ()))
+        found[key] = found[key] - elsewhere
+    return found
+
+
+def open_amounts(store: Store) -> dict[Key, Amounts]:
+    """The adjustments that nobody has settled yet, as they stand."""
+    return {key: _amounts(row) for key, row in _open(store.rows(select(adjustment))).items()}
+
+
 def _changed(
     rows: _Rows, restated: Mapping[Key, KpiValue], closed: frozen.Closed, compares: _Comparable
 ) -> dict[Key, Amounts]:

@@ -8,11 +8,15 @@ What a method does stands in `jobs` (runs that write), `computing` (KPIs) and `r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from connector.ports import Clock
 from connector.wiring import Answer, Installation, Progress, Stop, never, silent
+
+
+def unheard(_told: dict[str, Any]) -> None:
+    """Nobody wants to hear it."""
 
 
 class App:
@@ -51,21 +55,50 @@ class App:
         )
 
     def resync(
-        self, source: str, *, streams: Sequence[str] | None = None, ids: Sequence[str] = (), since: str | None = None,
-        until: str | None = None, full: bool = False, all_ids: bool = False, from_landing: bool = False,
-        reason: str | None = None, dry_run: bool = False, progress: Progress = silent, stop: Stop = never,
+        self, source: str, *, streams: Sequence[str] | None = None, ids: Sequence[str] = (), owner: str | None = None,
+        pipeline: str | None = None, since: str | None = None, until: str | None = None, full: bool = False,
+        all_ids: bool = False, from_landing: bool = False, restart: bool = False, reason: str | None = None,
+        dry_run: bool = False, wait: float = 0, progress: Progress = silent, stop: Stop = never,
+        announce: Callable[[dict[str, Any]], None] = unheard,
     ) -> Answer:
-        """Read an older window (local dates, `until` included), named records, everything, all ids, or what is landed,
-        again."""
+        """Read an older window (local dates, `until` included), named records, those of an owner or pipeline,
+        everything, all ids, or what is landed, again.
+
+        The same asked again goes on where it was interrupted; `restart` begins anew. `announce` is told the plan, as
+        `plan_resync` has it, before anything is read. A dry run has it as `plan`, before what it found. Raises
+        ConfigError, StoreError, Permanent, and Busy when others hold all there is to read.
+        """
         from connector import jobs, resync
 
-        plan = resync.plan(
-            self.here, source, streams=streams, ids=ids, since=since, until=until, full=full,
-            all_ids=all_ids, from_landing=from_landing, dry_run=dry_run,
-        )
+        asked = resync.Asked(source, streams, ids, owner, pipeline, since, until, full, all_ids, from_landing, restart)
+        plan = resync.plan(self.here, asked, dry_run=dry_run)
+        told = resync.estimate(self.here, asked, plan)
+        announce(told)
+        if plan is None and not dry_run:
+            return jobs.run_from_landing(
+                self.here, source, streams, asked=asked.as_json(), reason=reason, progress=progress, stop=stop
+            )
         if plan is None:
-            return jobs.run_from_landing(self.here, source, streams, reason=reason, progress=progress, stop=stop)
-        return jobs.run_resync(self.here, source, plan, reason=reason, progress=progress, stop=stop)
+            answer = jobs.foresee_landing(
+                self.here, source, streams, asked=asked.as_json(), progress=progress, stop=stop
+            )
+        else:
+            answer = jobs.run_resync(
+                self.here, source, plan, asked=asked.as_json(), reason=reason, wait=wait, progress=progress, stop=stop
+            )
+        return Answer({"plan": told, **answer.value}, answer.exit_code) if dry_run else answer
+
+    def plan_resync(
+        self, source: str, *, streams: Sequence[str] | None = None, ids: Sequence[str] = (), owner: str | None = None,
+        pipeline: str | None = None, since: str | None = None, until: str | None = None, full: bool = False,
+        all_ids: bool = False, from_landing: bool = False,
+    ) -> Answer:
+        """What a resync would take, without asking the source: {"source", "plan": {streams, calls, seconds, quota}}."""
+        from connector import resync
+
+        asked = resync.Asked(source, streams, ids, owner, pipeline, since, until, full, all_ids, from_landing)
+        told = resync.estimate(self.here, asked, resync.plan(self.here, asked))
+        return Answer({"source": source, "plan": told})
 
     def push(
         self, names: Sequence[str] = (), *, dry_run: bool = False, verify: bool = False, withdraw: bool = False,
@@ -220,11 +253,17 @@ class App:
             runs.resume(self.here.store, name, reason)
         return Answer({"name": name, "state": "active"})
 
-    def quarantine(self, state: str | None = "open") -> Answer:
-        """The records set aside."""
+    def quarantine(self, state: str | None = "open", *, causes: Sequence[str] = ()) -> Answer:
+        """The records set aside; `causes`: only those of these."""
         from connector import quarantine
 
-        return Answer(quarantine.list_items(self.here.store, state=state))
+        return Answer(quarantine.list_items(self.here.store, state=state, causes=causes))
+
+    def quarantine_causes(self) -> Answer:
+        """Why records are set aside: each cause with its records, deals and money, most deals first."""
+        from connector import causes
+
+        return Answer(causes.causes(self.here))
 
     def quarantine_item(self, item: str) -> Answer:
         """One record set aside, with its content."""
@@ -235,29 +274,34 @@ class App:
         with closing(source):
             return Answer(quarantine.show(self.here.store, source, item))
 
-    def quarantine_retry(self, items: Sequence[str]) -> Answer:
-        """Map records set aside again; 1 while some cannot be mapped."""
+    def quarantine_retry(self, items: Sequence[str], causes: Sequence[str] = ()) -> Answer:
+        """Map records set aside again, those named and all of these causes; 1 while some cannot be mapped."""
         from connector import jobs
 
-        return jobs.retry_quarantined(self.here, self._items(items))
+        return jobs.retry_quarantined(self.here, self._items(items, causes))
 
     def quarantine_decide(
-        self, decision: Literal["accept", "drop"], items: Sequence[str], reason: str | None = None
+        self, decision: Literal["accept", "drop"], items: Sequence[str], reason: str | None = None,
+        causes: Sequence[str] = (),
     ) -> Answer:
-        """Settle records set aside: known and left so, or never wanted."""
+        """Settle records set aside, those named and all of these causes: known and left so, or never wanted."""
         from connector import quarantine
 
         decide = quarantine.accept if decision == "accept" else quarantine.drop
-        decided = [decide(self.here.store, item, reason=reason) for item in self._items(items)]
+        decided = [decide(self.here.store, item, reason=reason) for item in self._items(items, causes)]
         return Answer({"decision": decision, "records": len(decided)})
 
-    def _items(self, items: Sequence[str]) -> list[str]:
-        """The items named; `all` stands for every open one."""
-        from connector import quarantine
+    def _items(self, items: Sequence[str], named: Sequence[str]) -> list[str]:
+        """The items named, `all` for every open one, and the open ones of the causes named. Raises ConfigError."""
+        from connector import causes, quarantine
+        from connector.errors import ConfigError, Fault
 
+        if not items and not named:
+            message = "which ones? expected SOURCE/STREAM/KEY as `quarantine list` has it, `all`, or --cause ID"
+            raise ConfigError([Fault("command line", 0, "item", message)])
         if list(items) == ["all"]:
-            return [str(one["item"]) for one in quarantine.list_items(self.here.store)]
-        return list(items)
+            items = [str(one["item"]) for one in quarantine.list_items(self.here.store)]
+        return list(dict.fromkeys([*items, *causes.items_of(self.here, named)]))
 
     def _source_of(self, item: str) -> str:
         return self.here.chosen_sources([item.split("/", 1)[0]])[0]
@@ -359,11 +403,53 @@ class App:
 
         return Answer(*report.check(self.here, names))
 
-    def mapping_tests(self, names: Sequence[str] = ()) -> Answer:
-        """The tests of the mapping files."""
-        from connector import report
+    def mapping_tests(self, names: Sequence[str] = (), record: Sequence[str] = ()) -> Answer:
+        """The tests of the mapping files; 1 where one does not hold.
 
-        return Answer(*report.mapping_tests(self.here, names))
+        `record`: first write these landed records ([STREAM:]ID) of the one source into its file as cases, with personal
+        data replaced; their tests say `recorded`. Raises ConfigError.
+        """
+        from connector import case_recorder, report
+        from connector.errors import ConfigError, Fault
+
+        if not record:
+            return Answer(*report.mapping_tests(self.here, names))
+        chosen = self.here.chosen_sources(names)
+        if len(chosen) != 1:
+            message = f"whose record? name one source: {', '.join(chosen)}"
+            raise ConfigError([Fault("command line", 0, "--record", message)])
+        recorded = case_recorder.record(self.here, chosen[0], record)
+        found, code = report.mapping_tests(self.here, chosen)
+        return Answer([{**one, **({"recorded": True} if one["test"] in recorded else {})} for one in found], code)
+
+    def mapping_diff(
+        self, new: str, *, source: str | None = None, kind: str | None = None, limit: float | None = None
+    ) -> Answer:
+        """What that file would do to every KPI value; 1 if one moves beyond the limit (0..1). Nothing is applied."""
+        from connector import diffing
+
+        found = diffing.diff(self.here, new, source=source, kind=kind, limit=limit)
+        return Answer(found, 1 if diffing.is_beyond(found) else 0)
+
+    def mapping_preview(
+        self, source: str, *, stream: str | None = None, ids: Sequence[str] = (), limit: int = 5,
+        file: str | None = None,
+    ) -> Answer:
+        """Landed records beside what they become, by the source's mapping or by another file: 1 where one cannot be
+        mapped."""
+        from connector import record_preview
+
+        found = record_preview.preview(self.here, source, stream=stream, ids=ids, limit=limit, file=file)
+        return Answer(found, 1 if any(one["fault"] for one in found["records"]) else 0)
+
+    def mapping_lint(self, names: Sequence[str] = (), *, from_landing: bool = False) -> Answer:
+        """In what mappings and sources differ, by what these tell now and by what is landed; 1 with findings.
+
+        `from_landing`: no source is asked.
+        """
+        from connector.drift import lint
+
+        return Answer(*lint.lint(self.here, names, from_landing=from_landing))
 
     def upgrade_database(self) -> Answer:
         """The tables made, or brought up to this version."""
@@ -377,6 +463,31 @@ class App:
         from connector import report
 
         return Answer(*report.check_database(self.here))
+
+
+def init(
+    config: str, adapter: str, *, name: str | None = None, secrets: Sequence[str] = (), settings: Sequence[str] = (),
+    folder: str = ".", timezone: str | None = None, currency: str | None = None, clock: Clock | None = None,
+) -> Answer:
+    """A config and a mapping written from what a source tells of itself, or completed; there need be no config yet.
+
+    `secrets` are [KEY=]VARIABLE, `settings` KEY=VALUE. Raises ConfigError, and RemoteError where the source does not
+    answer; nothing is written then.
+    """
+    from pathlib import Path
+
+    from connector.ports import SystemClock
+    from connector.starting.start import Wanted, start
+
+    wanted = Wanted(adapter, name or "", settings, secrets, timezone or "", currency or "")
+    return Answer(*start(wanted, Path(folder, config), clock or SystemClock()))
+
+
+def mapping_schema() -> dict[str, Any]:
+    """The JSON Schema of mapping files."""
+    from connector import mapping_schema
+
+    return mapping_schema.schema()
 
 
 def config_schema() -> dict[str, Any]:

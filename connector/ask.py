@@ -187,7 +187,7 @@ class _Reading:
         person = self.staff.find(written)
         if person is None or not person.code:
             message = f"nobody is known as {written!r}; expected an employee code or e-mail of the people file"
-            self.faults.append(row.fault(column, message))
+            self.faults.append(row.fault(column, message + self.staff.lost_zeros(written)))
             return None
         return person.code
 

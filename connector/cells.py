@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
@@ -14,6 +15,8 @@ from connector.tabular import Cell, Row
 
 MOST_DIGITS = 18
 """Digits a number may have before its decimal mark, and after it."""
+
+_SHORT = re.compile(r"\d([.,]\d+)?E\+\d+")
 
 T = TypeVar("T")
 
@@ -40,6 +43,9 @@ def required(row: Row, column: str, reader: Callable[[Cell], T], faults: list[Fa
 def code(value: Cell) -> str:
     """A code or a name: text. A number where a code belongs may have lost its leading zeros."""
     if isinstance(value, str):
+        if _SHORT.fullmatch(value.strip()):
+            raise ValueError("a number that a table program wrote short, as 1.2E+05, so digits are lost; format the "
+                             "column as text, and fill it in again")
         return value.strip()
     raise ValueError(f"a number or date where a code belongs (found {type(value).__name__}), leading zeros may be lost;"
                      " format the cell as text, or quote it")
@@ -56,7 +62,8 @@ def day(value: Cell) -> date:
             return date.fromisoformat(value.strip())
         except ValueError:
             pass
-    raise ValueError(f"expected a date as YYYY-MM-DD, found {type(value).__name__}")
+    found = "text that is none" if isinstance(value, str) else type(value).__name__
+    raise ValueError(f"expected a date as YYYY-MM-DD, found {found}")
 
 
 def name(value: Cell) -> str:

@@ -84,11 +84,7 @@ class Computation:
     @property
     def terms(self) -> dict[str, frozen.Terms]:
         """By which each KPI is computed."""
-        zone, rules = str(self.calendar.zone), self.calendar.rules
-        return {
-            one.id: frozen.Terms(one.signature, timezone=zone, currency=self.currency, **rules)  # type: ignore[arg-type]  # as the fields are
-            for one in self.definitions
-        }
+        return terms_of(self.definitions, self.calendar, self.currency)
 
     def run_apart(self, clock: Clock) -> Changes:
         """`run` in a child process."""
@@ -240,6 +236,15 @@ class _Standing:
 
     def sleep(self, seconds: float) -> None:
         """Nothing: nobody waits in a computation."""
+
+
+def terms_of(definitions: Sequence[KpiDefinition], calendar: Calendar, currency: str) -> dict[str, frozen.Terms]:
+    """By which each KPI is computed, to be compared with what a period was closed by."""
+    zone, rules = str(calendar.zone), calendar.rules
+    return {
+        one.id: frozen.Terms(one.signature, timezone=zone, currency=currency, **rules)  # type: ignore[arg-type]  # as the fields are
+        for one in definitions
+    }
 
 
 class Gaps(TypedDict):

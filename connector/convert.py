@@ -15,9 +15,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from connector.model import EPOCH, MONEY_SCALE, RATIO_SCALE, Kind, Value
+from connector.nearest import hint
 
 Converter = Callable[[Any], Value]
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_GROUPED = re.compile(r"[-+]?\d{1,3}(\.\d{3})+(,\d*)?")
 _LARGEST = 2**63 - 1
 _EXACT = Context(prec=80, traps=[Inexact])  # arithmetic that refuses to round
 
@@ -28,11 +30,17 @@ def build(name: str, arguments: Mapping[str, Any], zone: tzinfo) -> Converter:
         return _own(name)
     maker = _MAKERS.get(name)
     if maker is None:
-        raise ValueError(f"no converter {name!r}; known: {', '.join(sorted(_MAKERS))}, or a dotted path to a function")
+        known = f"{', '.join(sorted(_MAKERS))}, or a dotted path to a function{hint(name, _MAKERS)}"
+        raise ValueError(f"no converter {name!r}; known: {known}")
     allowed = _ARGUMENTS.get(name, ())
     unknown = sorted(set(arguments) - set(allowed))
     if unknown:
         raise ValueError(f"{name} takes no {', '.join(unknown)}; it takes {', '.join(allowed) or 'no arguments'}")
+    for argument, given in arguments.items():
+        if not isinstance(given, str):
+            raise ValueError(f"{name} takes text as {argument}, {_type(given)}; quote it")
+        if argument == "decimal" and given not in (".", ","):
+            raise ValueError(f'{name} takes "." or "," as decimal, found {given!r}')
     return maker(zone, **arguments)
 
 
@@ -71,6 +79,9 @@ def exact(value: Any, decimal: str = ".") -> Decimal:
     elif isinstance(value, str):
         written = value.strip()
         if decimal == ",":
+            if "." in written and not _GROUPED.fullmatch(written):
+                raise ValueError('expected points between groups of three digits only, as in "1.500,00", since the '
+                                 'decimal mark is a comma')
             written = written.replace(".", "").replace(",", ".")
         elif "," in written:
             raise ValueError('expected a plain number; for "1.500,00" say decimal: ","')
@@ -296,6 +307,8 @@ _ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "datetime": ("format", "zone"),
     "date": ("format", "zone"),
 }
+NAMES: Mapping[str, tuple[str, ...]] = {name: _ARGUMENTS.get(name, ()) for name in _MAKERS}
+"""Every named converter with the arguments it takes."""
 _DEFAULTS: Mapping[Kind, str] = {
     Kind.TEXT: "text",
     Kind.REFERENCE: "text",

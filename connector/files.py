@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection
 
 from connector import ask, convert, directory, journal, kpi, ledger, mapping, okrs, pipelines, rules, scores
 from connector.config import beside
@@ -14,6 +16,7 @@ from connector.config.beside import ScoreFile, TargetsFile, read_bytes, shown
 from connector.errors import ConfigError, Fault
 from connector.mapping import Mapping as SourceMapping
 from connector.model import canonical_json
+from connector.store.store import Writing
 from connector.tabular import read_table
 from connector.wiring import Installation
 
@@ -70,28 +73,77 @@ def _scores(here: Installation) -> list[ScoreFile]:
     return found
 
 
+class Version(NamedTuple):
+    """A file as it stands: what it means (`version`), and what the journal keeps of it; empty where there is none."""
+
+    kind: str
+    version: str
+    path: str
+    content: bytes
+    settings: Mapping[str, Any]
+
+
 def register(here: Installation) -> None:
     """Keep the calendar, people, rates, holidays, targets, okrs, ratings and KPIs as they are from now on."""
-    config = here.config
     _put_rules(here)
-    _put_people(here)
-    _put_table(here, "fx", config.fx, {"currency": config.currency, "decimal": config.fx_decimal})
-    _put_table(here, "holidays", config.holidays, {})
-    rules = here.calendar.rules
-    meant = {"currency": config.currency, "decimal": config.targets_decimal, **rules}
-    _put_table(here, "targets", config.targets, meant)
-    _put_table(here, "okrs", config.okrs, {"decimal": config.okrs_decimal, **rules})
-    _put_table(here, "ask", config.ask, {"decimal": config.ask_decimal, **rules})
+    for one in standing(here):
+        with here.store.reading() as connection:
+            is_new = _is_new(connection, one)
+        if is_new:
+            journal.put_file(
+                here.store, one.kind, "", version=one.version, path=one.path, content=one.content,
+                settings=one.settings,
+            )
+
+
+def take(writing: Writing, seen_at: int, versions: Iterable[Version]) -> list[str]:
+    """Write those of them down that say something new, as known from `seen_at` on; their kinds."""
+    news = [one for one in versions if _is_new(writing.connection, one)]
+    for one in news:
+        journal.write_file(writing, seen_at, one.kind, "", one.version, one.path, one.content, one.settings)
+    return [one.kind for one in news]
+
+
+def _is_new(connection: Connection, one: Version) -> bool:
+    """Whether it means something else than what is in force; that there is none is new only where there was one."""
+    in_force = journal.latest_version(connection, one.kind, "")
+    return in_force != one.version and (bool(one.version) or in_force is not None)
+
+
+def standing(here: Installation) -> Iterator[Version]:
+    """The files beside the config as they stand, with what of the config is kept as if it were one.
+
+    Who is an employee is left out where a list tells and was never read: that takes nobody out.
+    """
+    config, rules = here.config, here.calendar.rules
+    employees = directory.table(here)
+    if employees is not None:
+        yield _content("people", employees.path, employees.content, {})
+    elif config.people_from is None:
+        yield _table("people", None, {})
+    yield _table("fx", config.fx, {"currency": config.currency, "decimal": config.fx_decimal})
+    yield _table("holidays", config.holidays, {})
+    yield _table("targets", config.targets, {"currency": config.currency, "decimal": config.targets_decimal, **rules})
+    yield _table("okrs", config.okrs, {"decimal": config.okrs_decimal, **rules})
+    yield _table("ask", config.ask, {"decimal": config.ask_decimal, **rules})
     calendar = canonical_json({
         "timezone": str(config.zone), "currency": config.currency, "working_days": list(config.working_days), **rules,
     })
-    journal.put_file(
-        here.store, "calendar", "", version=_hash(calendar), path=config.file, content=calendar.encode(), settings={}
-    )
+    yield Version("calendar", _hash(calendar), config.file, calendar.encode(), {})
     defined = canonical_json([kpi.as_json(one) for one in config.kpis])
-    journal.put_file(
-        here.store, "kpis", "", version=_hash(defined), path=config.file, content=defined.encode(), settings={}
-    )
+    yield Version("kpis", _hash(defined), config.file, defined.encode(), {})
+
+
+def _table(kind: str, path: Path | None, settings: Mapping[str, Any]) -> Version:
+    """A table; one the config does not name is an empty version."""
+    if path is None:
+        return Version(kind, "", "", b"", {})
+    return _content(kind, shown(path), read_bytes(path), settings)
+
+
+def _content(kind: str, path: str, content: bytes, settings: Mapping[str, Any]) -> Version:
+    meaning = canonical_json([settings, [_cells(row.cells) for row in read_table(content, path)]])
+    return Version(kind, _hash(meaning), path, content, settings)
 
 
 def _put_rules(here: Installation) -> None:
@@ -101,31 +153,6 @@ def _put_rules(here: Installation) -> None:
     hashes = {one.__name__: _hash(Path(str(one.__file__)).read_text(encoding="utf-8")) for one in modules}
     content = canonical_json(hashes)
     journal.put_file(here.store, "rules", "", version=_hash(content), path="", content=content.encode(), settings={})
-
-
-def _put_people(here: Installation) -> None:
-    """Keep who is an employee; a list that was never read takes nobody out."""
-    table = directory.table(here)
-    if table is not None:
-        _put_content(here, "people", table.path, table.content, {})
-    elif here.config.people_from is None:
-        _put_table(here, "people", None, {})
-
-
-def _put_table(here: Installation, kind: str, path: Path | None, settings: Mapping[str, Any]) -> None:
-    """Keep a table; one the config no longer names is withdrawn by an empty version."""
-    if path is None:
-        with here.store.reading() as connection:
-            known = journal.latest_version(connection, kind, "")
-        if known is not None:
-            journal.put_file(here.store, kind, "", version="", path="", content=b"", settings={})
-        return
-    _put_content(here, kind, shown(path), read_bytes(path), settings)
-
-
-def _put_content(here: Installation, kind: str, path: str, content: bytes, settings: Mapping[str, Any]) -> None:
-    meaning = canonical_json([settings, [_cells(row.cells) for row in read_table(content, path)]])
-    journal.put_file(here.store, kind, "", version=_hash(meaning), path=path, content=content, settings=settings)
 
 
 def _cells(cells: Mapping[str, Any]) -> dict[str, str]:

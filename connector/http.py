@@ -23,7 +23,7 @@ from connector.auth import Auth
 from connector.budget import LONGEST_HOLD, SECOND
 from connector.errors import AuthError, Permanent, RateLimited, RemoteError, Transient, Unanswered, UnexpectedShape
 from connector.pace import Pace, RateHeaders, Turn
-from connector.ports import Context, decode
+from connector.ports import Allowance, Context, decode
 from connector.redaction import Redactor
 
 __all__ = ["Client", "Pace", "RateHeaders", "Response", "decode"]
@@ -154,6 +154,10 @@ class Client:
     def knows_vendor_clock(self) -> bool:
         """Whether an answer has come that could have told the vendor's time."""
         return self._skew is not None
+
+    def allowances(self) -> Sequence[Allowance]:
+        """The account's limits as they stand. Raises StoreError."""
+        return self._pace.allowances(self.context.clock.now())
 
     def close(self) -> None:
         """Close the connections of every thread, and give back what of the rate budget was not used."""

@@ -8,11 +8,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
+from sqlalchemy import select
+
 from connector import activation, computing, directory, files, frozen, kpi_store, runs, sync
 from connector import quarantine as quarantine_
-from connector.errors import Busy, ConnectorError, StoreError
+from connector.drift import watch
+from connector.errors import Busy, ConnectorError, RemoteError, StoreError
 from connector.model import iso, micros
-from connector.store import quarantine
+from connector.ports import Source
+from connector.store import quarantine, tables
 from connector.sync import BUSY, Plan, StreamSummary
 from connector.wiring import Answer, Installation, Progress, Stop, closing, never, silent
 
@@ -34,6 +38,8 @@ class SourceResult:
     error: ConnectorError | None = None
     bug: Exception | None = None
     open_items: int = 0  # records in quarantine that nobody has accepted
+    mended: int = 0  # records taken out of quarantine by this run: a changed mapping or record, or another try
+    drift: list[dict[str, Any]] | None = None  # in what mapping and source differ; None where nobody looked
 
     @property
     def exit_code(self) -> int:
@@ -41,14 +47,17 @@ class SourceResult:
         codes = [1 if stream.exit_code == BUSY else stream.exit_code for stream in self.streams]
         if self.error is not None:
             codes.append(self.error.exit_code)
-        return worst([*codes, 1 if self.open_items else 0])
+        return worst([*codes, 1 if self.open_items or self.drift else 0])
 
     def as_json(self) -> dict[str, Any]:
         found = {
             "source": self.source,
             "status": STATUS[self.exit_code],
             "streams": [{**stream.as_json(), "status": stream.status} for stream in self.streams],
+            "mended": self.mended,
         }
+        if self.drift is not None:
+            found["drift"] = self.drift
         return found if self.error is None else {**found, "error": str(self.error)}
 
 
@@ -86,6 +95,7 @@ class Job:
         self.mappings = files.checked(self.here)
         self.started_at = micros(self.here.clock.now())
         store = self.here.store
+        self.known_at = int(store.rows(select(tables.clock.c.last))[0].last)
         self.run = runs.new_id(store) if self.dry_run else runs.start(store, self.command)
 
     # --- pulling -----------------------------------------------------------------------------------------------------
@@ -126,12 +136,25 @@ class Job:
                     run=self.run, plan=plan, clock=here.clock, stop=self.stop, wait=self.wait,
                     progress=lambda stream, records: self.progress(name, stream, records),
                 )
+                if plan.mode == "sync":
+                    self._watch(result, source)
             if not self.dry_run:
                 self._judge(result)
         except ConnectorError as error:
             result.error = error
         except Exception as error:  # noqa: BLE001  # a bug in one source: the others go on, then `finish` raises it
             result.bug = error
+
+    def _watch(self, result: SourceResult, source: Source) -> None:
+        """What drifted between source and mapping. Not asked again is a source that just did not answer."""
+        here, source_mapping = self.here, self.mappings[result.source]
+        kept = None
+        try:
+            if not self.stop() and any(stream.exit_code not in (3, BUSY) for stream in result.streams):
+                kept = watch.refresh(here, source, source_mapping, dry_run=self.dry_run)
+        except RemoteError as error:
+            self.notes.append(f"{result.source} did not tell what it has, so its last answer counts: {error}")
+        result.drift = watch.drift(here, source_mapping, kept) if kept else watch.last_drift(here, source_mapping)
 
     def from_landing(self, name: str, streams: Sequence[str] | None) -> SourceResult:
         """One source's landed records mapped again; `changed` counts those that are no longer set aside."""
@@ -153,6 +176,7 @@ class Job:
         """A stream has findings while a record of it is in quarantine that nobody accepted, also from earlier runs."""
         with self.here.store.reading() as connection:
             found = quarantine.open_items(connection, result.source)
+            result.mended = quarantine.mended(connection, result.source, self.known_at)
         result.open_items = len(found)
         unread = {row.stream for row in found}
         for stream in result.streams:
@@ -296,6 +320,10 @@ class Job:
         items = sum(one.open_items for one in self.sources)
         if items:
             steps.append(f"connector quarantine list  ({items} records could not be mapped)")
+        if drifted := [one for one in self.sources if one.drift]:
+            count = sum(len(one.drift or ()) for one in drifted)
+            names = " ".join(one.source for one in drifted)
+            steps.append(f"connector mapping lint {names}  (what the source has and the mapping does not fit: {count})")
         if any(one.exit_code == 4 for one in self.sources) and not self.dry_run:
             steps.append("connector stops list  (what came was too implausible to apply)")
         if (self.extra.get("people") or {}).get("problem"):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
-from connector import activation, computing, files, runs
+from connector import activation, computing, files, journal, runs
 from connector import quarantine as quarantine_
-from connector.errors import Busy, ConfigError, Fault
-from connector.job import Asked, Job
+from connector.errors import Busy, ConfigError, Fault, SafetyStop
+from connector.job import Asked, Job, SourceResult
 from connector.sync import Plan
 from connector.wiring import Answer, Installation, Progress, Stop, closing, never, silent
 
@@ -36,14 +37,17 @@ def run_sync(
 
 
 def run_resync(
-    here: Installation, source: str, plan: Plan, *, reason: str | None = None, progress: Progress = silent,
-    stop: Stop = never,
+    here: Installation, source: str, plan: Plan, *, asked: Mapping[str, Any], reason: str | None = None,
+    wait: float = 0, progress: Progress = silent, stop: Stop = never,
 ) -> Answer:
-    """Read that of one source again, compute, deliver; the source's cursor is untouched."""
-    with started(here, "resync", progress, stop, plan.dry_run) as job:
-        if reason:
-            job.extra["reason"] = reason
-        job.pull(dict.fromkeys(unpaused(job, [source], named=True), plan))
+    """Read that of one source again, compute, deliver; the source's cursor is untouched.
+
+    What was asked, by whom and why is kept in the audit. Raises Busy when others hold all there is to read.
+    """
+    with started(here, "resync", progress, stop, plan.dry_run, wait) as job:
+        names = unpaused(job, [source], named=True)
+        _note(job, asked, reason)
+        job.pull(dict.fromkeys(names, plan))
         job.compute()
         unscheduled = [name for name, one in here.config.destinations.items() if one.schedule is None]
         job.deliver(unpaused(job, unscheduled, named=False))
@@ -74,8 +78,8 @@ def run_accepted(here: Installation, source: str, stream: str) -> Answer:
 
 
 def run_from_landing(
-    here: Installation, source: str, streams: Sequence[str] | None = None, *, reason: str | None = None,
-    progress: Progress = silent, stop: Stop = never,
+    here: Installation, source: str, streams: Sequence[str] | None = None, *,
+    asked: Mapping[str, Any] | None = None, reason: str | None = None, progress: Progress = silent, stop: Stop = never,
 ) -> Answer:
     """Map what is landed again, compute, deliver; the source is not asked.
 
@@ -83,14 +87,45 @@ def run_from_landing(
     into force over everything landed, and records set aside may be usable now. Both are entries of the journal.
     """
     with started(here, "resync", progress, stop, dry_run=False) as job:
-        if reason:
-            job.extra["reason"] = reason
-        for name in unpaused(job, [source], named=True):
+        names = unpaused(job, [source], named=True)
+        if asked is not None:
+            _note(job, asked, reason)
+        for name in names:
             job.sources = [job.from_landing(name, streams)]
         job.compute()
         unscheduled = [name for name, one in here.config.destinations.items() if one.schedule is None]
         job.deliver(unpaused(job, unscheduled, named=False))
         return job.finish()
+
+
+def foresee_landing(
+    here: Installation, source: str, streams: Sequence[str] | None = None, *, asked: Mapping[str, Any],
+    progress: Progress = silent, stop: Stop = never,
+) -> Answer:
+    """What mapping what is landed again would change, or that it would stop for a person; nothing is written."""
+    from connector import diffing
+
+    with started(here, "resync", progress, stop, dry_run=True) as job:
+        unpaused(job, [source], named=True)
+        _note(job, asked, None)
+        found = diffing.from_landing(here, source, streams)
+        for stream in found:
+            if stream.would_stop is not None:
+                stream.status, stream.error, stream.exit_code = "stopped", stream.would_stop, SafetyStop.exit_code
+            elif stream.quarantined:
+                stream.status, stream.exit_code = "findings", 1
+        job.sources = [SourceResult(source, found)]
+        return job.finish()
+
+
+def _note(job: Job, asked: Mapping[str, Any], reason: str | None) -> None:
+    """Keep what was asked and why: with the run, and in the audit unless it is a dry run."""
+    job.extra["asked"] = dict(asked)
+    if reason:
+        job.extra["reason"] = reason
+    if not job.dry_run:
+        with job.here.store.writing() as writing:
+            journal.decide(writing, "resync", {**asked, "run": job.run}, actor=quarantine_.who(), reason=reason)
 
 
 def run_push(

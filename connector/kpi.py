@@ -27,6 +27,7 @@ from connector.metrics.subjects import Subjects
 from connector.metrics.unknown import Unknown
 from connector.metrics.value import Numbers, numbers, unit
 from connector.model import KpiValue, Member, Subject, canonical_json
+from connector.nearest import hint
 from connector.period import EVERY, Calendar, Period
 
 PER = ("person", "team", "owner", "pipeline", "company")
@@ -128,9 +129,11 @@ def validate(definition: KpiDefinition) -> list[str]:
     if scores.is_score(definition):
         return _score_faults(definition)
     if metric is None:
-        return [f"metric: no metric '{definition.metric}'; known: {', '.join(sorted(CATALOGUE))}"]
+        near = hint(definition.metric, CATALOGUE)  # beside it the list of all would hide it
+        listed = f"; docs/metrics.md has them all{near}" if near else f"; known: {', '.join(sorted(CATALOGUE))}"
+        return [f"metric: no metric '{definition.metric}'{listed}"]
     faults = [
-        f"{key}: no '{given}'; known: {', '.join(known)}"
+        f"{key}: no '{given}'; known: {', '.join(known)}{hint(given, known)}"
         for key, given, known in (("per", definition.per, PER), ("every", definition.every, EVERY))
         if given not in known
     ]
@@ -138,7 +141,9 @@ def validate(definition: KpiDefinition) -> list[str]:
     for key, names, more in (("by", definition.dimensions, ()), ("where", definition.filters, ("owner", "team"))):
         for name in names:
             if name not in (*metric.dimensions, *more) and not re.fullmatch(r"extra\.\w.*", name):
-                faults.append(f"{key}: {metric.id} has no '{name}'; known: {', '.join((*known, *more))}")
+                words = (*known, *more)
+                place = f"where.{name}" if key == "where" else key
+                faults.append(f"{place}: {metric.id} has no '{name}'; known: {', '.join(words)}{hint(name, words)}")
     faults += [fault for name, word in definition.options.items() if (fault := _option_fault(metric, name, word))]
     if not faults and "horizon" in definition.options and not metric.is_cohort(definition.effective_options):
         faults.append("options.horizon: is of a cohort, expected count_by: cohort beside it")
@@ -150,19 +155,20 @@ def _score_faults(definition: KpiDefinition) -> list[str]:
     key = {scorecards.METRIC: "scorecards", "ask_score": "ask"}.get(definition.metric, "okrs")
     if not definition.rules:
         return [f"metric: {definition.metric} has a key of its own in the config, {key}; expected another metric"]
-    return [f"options: {definition.metric} has no option {name!r}; known: none" for name in definition.options]
+    return [f"options.{name}: {definition.metric} has no such option; known: none" for name in definition.options]
 
 
 def _option_fault(metric: Metric, name: str, word: str | int) -> str | None:
     ways = attainment.ways(metric) if name == "attainment" else ()
     if name not in metric.options and not ways:
-        return f"options: {metric.id} has no option '{name}'; known: {', '.join(metric.options)}"
+        known = f"{', '.join(metric.options) or 'none'}{hint(name, metric.options)}"
+        return f"options.{name}: {metric.id} has no such option; known: {known}"
     words = ways or metric.options[name]
     if not isinstance(words, tuple):
         is_whole = re.fullmatch(r"[0-9]+", str(word)) and 0 < int(word) <= _MOST
         of_days = " of days" if words is None else ""
         return None if is_whole else f"options.{name}: expected a whole number{of_days} above 0"
-    return None if word in words else f"options.{name}: no '{word}'; known: {', '.join(words)}"
+    return None if word in words else f"options.{name}: no '{word}'; known: {', '.join(words)}{hint(word, words)}"
 
 
 def compute(

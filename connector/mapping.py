@@ -66,7 +66,7 @@ class FactFields(NamedTuple):
 
 @dataclass
 class EntryRule:
-    """One entry of `entities:`, compiled. `line` is where it stands in the file."""
+    """One entry of `entities:`, compiled. `line` and `place` are where it stands in the file."""
 
     entity: Entity
     stream: str
@@ -76,6 +76,7 @@ class EntryRule:
     only_if: Getter | None
     rules: list[Rule]
     changes: dict[str, convert.Converter] = field(default_factory=dict)
+    place: Place = ()
 
     @cached_property
     def read(self) -> Callable[[Any], list[Value]]:
@@ -152,6 +153,22 @@ class Mapping:
                     index, record.key, record.modified, [], [], set(), str(error), pipeline, _digest(record.data)
                 )
             yield mapped
+
+    def why(self, stream: str, record: Record) -> tuple[MappingError, EntryRule | None] | None:
+        """Why a record cannot be mapped, and the entry that says so where it is one alone; None where it can be."""
+        made = Mapped(0, record.key, record.modified, [], [], set())
+        entries = self.entries.get(stream, [])
+        for entry in entries:
+            try:
+                self._entry(entry, record.data, made)
+            except MappingError as error:
+                return error, entry
+        try:
+            _check_shares(made.entries)
+            _joined(made.entries)
+        except MappingError as error:
+            return error, None
+        return None
 
     def _entry(self, entry: EntryRule, data: Any, mapped: Mapped) -> None:
         if entry.each is None:
@@ -416,6 +433,7 @@ def _read_entry(
         each=_path(faults, (*place, "each"), spec.get("each")),
         only_if=_path(faults, (*place, "only_if"), spec.get("only_if")),
         rules=[],
+        place=place,
     )
     if not isinstance(fields, dict):
         return None
@@ -499,7 +517,7 @@ def _path(faults: Faults, place: Place, given: Any) -> Getter | None:
         return None
 
 
-_NEEDED = {
+NEEDED = {
     "stage_transition": ("deal", "to", "at"),
     "deal_change": ("deal", "field", "new", "at"),
     "deal_owner": ("deal", "owner", "share"),
@@ -509,7 +527,7 @@ _NEEDED = {
 
 
 def _check_entry(faults: Faults, place: Place, entity: Entity, fields: dict[str, Any]) -> None:
-    for name in _NEEDED.get(entity.name, ()):
+    for name in NEEDED.get(entity.name, ()):
         if name not in fields:
             faults.add((*place, "fields"), f"{entity.name} needs {name}")
     if entity.name in ("stage", "pipeline"):

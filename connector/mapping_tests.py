@@ -4,7 +4,7 @@
 
 `expect` names entities, each with the fields of one row (a list for several, null for none). A stage may be named by
 its id, its own name or its canonical step, a pipeline by id or name, another row by its id alone; amounts, times and
-ratios are written as people write them.
+ratios are written as people write them (`written`), also the new value of a change.
 """
 
 from __future__ import annotations
@@ -15,7 +15,19 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from connector.mapping import Mapping as SourceMapping
-from connector.model import ENTITIES, MONEY_SCALE, RATIO_SCALE, STAGE, Kind, Mapped, column, iso, micros
+from connector.model import (
+    ENTITIES,
+    MONEY_SCALE,
+    RATIO_SCALE,
+    STAGE,
+    Entry,
+    Kind,
+    Mapped,
+    Reported,
+    column,
+    iso,
+    micros,
+)
 from connector.ports import Record
 
 Row = Mapping[str, Any]
@@ -46,7 +58,7 @@ def difference(source_mapping: SourceMapping, test: Mapping[str, Any]) -> str:
     for entity, wanted in expected.items():
         if entity not in ENTITIES:
             return f"there is no entity {entity}, expected one of: {', '.join(ENTITIES)}"
-        if message := _entity(source_mapping, entity, wanted, list(_rows(mapped, entity))):
+        if message := _entity(source_mapping, entity, wanted, list(rows(mapped, entity))):
             return message
     return ""
 
@@ -63,18 +75,48 @@ def _entity(source_mapping: SourceMapping, entity: str, wanted: Any, rows: list[
     return ""
 
 
-def _rows(mapped: Mapped, entity: str) -> Iterator[Row]:
-    """What the record makes of one entity, with the model's field names."""
+def rows(mapped: Mapped, entity: str) -> Iterator[Row]:
+    """What the record makes of one entity, with the model's field names and stored values."""
     for entry in mapped.entries:
         if entry.entity == entity and not entry.absent:
-            extra = {f"extra.{name}": value for name, value in (entry.extra or {}).items()}
-            yield {"id": entry.id, **entry.fields, **extra}
+            yield row_of(entry)
     for fact in mapped.reported:
-        common = {"deal": fact.deal, "at": fact.occurred_at, "by": fact.actor, "sequence": fact.sequence}
-        if entity == "stage_transition" and fact.timeline == STAGE:
-            yield {**common, "pipeline": fact.value[0], "to": fact.value[1]}
-        elif entity == "deal_change" and fact.timeline != STAGE:
-            yield {**common, "field": fact.timeline, "new": fact.value[0]}
+        if entity_of(fact) == entity:
+            yield row_of(fact)
+
+
+def row_of(made: Entry | Reported) -> Row:
+    """A row or a fact as one mapping of fields."""
+    if isinstance(made, Entry):
+        return {"id": made.id, **made.fields, **{f"extra.{name}": value for name, value in (made.extra or {}).items()}}
+    common = {"deal": made.deal, "at": made.occurred_at, "by": made.actor, "sequence": made.sequence}
+    if made.timeline == STAGE:
+        return {**common, "pipeline": made.value[0], "to": made.value[1]}
+    return {**common, "field": made.timeline, "new": made.value[0]}
+
+
+def entity_of(made: Entry | Reported) -> str:
+    """The entity of a row or fact."""
+    if isinstance(made, Entry):
+        return made.entity
+    return "stage_transition" if made.timeline == STAGE else "deal_change"
+
+
+def written(source_mapping: SourceMapping, entity: str, field: str, row: Row) -> str | bool | int | None:
+    """The stored value of a field as a person writes it in a test: a stage by its canonical step, a pipeline by its
+    name, another row of the source by its id."""
+    value = row.get(field, row.get(column(field)))
+    kind = _kind(entity, field, row)
+    if value is None or value == "":
+        return None
+    if kind is Kind.FLAG:
+        return bool(value)
+    if kind is Kind.INTEGER:
+        return int(value)
+    if names := _names(source_mapping, entity, field, row):
+        return names[-1]
+    readings = _readings(source_mapping, entity, field, row)
+    return readings[1] if kind is Kind.REFERENCE else readings[0]
 
 
 def _holds(source_mapping: SourceMapping, entity: str, wanted: Row, row: Row) -> bool:
@@ -86,8 +128,8 @@ def _holds(source_mapping: SourceMapping, entity: str, wanted: Row, row: Row) ->
 
 
 def _same(wanted: Any, readings: list[str]) -> bool:
-    if wanted is None:
-        return not readings
+    if wanted is None or wanted == "":
+        return not any(readings)
     text = str(wanted).lower() if isinstance(wanted, bool) else str(wanted)
     return text in readings or any(_equal(text, reading) for reading in readings)
 
@@ -110,16 +152,22 @@ def _readings(source_mapping: SourceMapping, entity: str, field: str, row: Row) 
     value = row.get(field, row.get(column(field)))
     if value is None:
         return []
-    declared = ENTITIES[entity].fields.get(field)
-    kind = declared.kind if declared else Kind.TEXT
+    kind = _kind(entity, field, row)
     if scale := {Kind.MONEY: MONEY_SCALE, Kind.RATIO: RATIO_SCALE}.get(kind):
-        return [str(Decimal(value) / scale)]
+        return [] if value == "" else [format(Decimal(value) / scale, "f")]
     if kind is Kind.INSTANT:
         return [str(iso(value))]
     if kind is Kind.FLAG:
         return ["true" if value else "false", "yes" if value else "no"]
     own = str(value).removeprefix(f"{source_mapping.source}:") if kind is Kind.REFERENCE else str(value)
     return [str(value), own, *_names(source_mapping, entity, field, row)]
+
+
+def _kind(entity: str, field: str, row: Row) -> Kind:
+    """The kind of a field; the new value of a change is of its deal field's."""
+    changed = (entity, field) == ("deal_change", "new")
+    declared = ENTITIES["deal"].fields.get(str(row["field"])) if changed else ENTITIES[entity].fields.get(field)
+    return declared.kind if declared else Kind.TEXT
 
 
 def _names(source_mapping: SourceMapping, entity: str, field: str, row: Row) -> list[str]:

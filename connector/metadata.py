@@ -44,7 +44,7 @@ class FieldInfo:
 
     `options`: for a choice, the words for people by the value that records hold. `own`: the customer's own field, not
     one that every account has. `is_read`: whether it is asked for with the source's settings as they are; one that is
-    not has no value in any record.
+    not has no value in any record. `is_guessed`: the type is what its values look like, which the next one may not.
     """
 
     path: str
@@ -53,6 +53,7 @@ class FieldInfo:
     options: Mapping[str, str] = field(default_factory=dict)
     own: bool = False
     is_read: bool = True
+    is_guessed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

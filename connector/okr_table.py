@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from connector import convert, okrs
 from connector.cells import above_zero, code, name, number, period_of, read, required
 from connector.errors import ConfigError, Fault
+from connector.nearest import hint
 from connector.okrs import KeyResult, Milestone
 from connector.period import EVERY, Calendar
 from connector.tabular import Cell, Row, columns, read_table
@@ -137,7 +138,8 @@ class _Reading:
             return _Who("team", written)
         known = "an employee code or e-mail of the people file"
         more = ", one of its teams, or company" if kind == "subject" else ""
-        self.faults.append(row.fault(column, f"nobody is known as {written!r}; expected {known}{more}"))
+        zeros = self.staff.lost_zeros(written)
+        self.faults.append(row.fault(column, f"nobody is known as {written!r}; expected {known}{more}{zeros}"))
         return None
 
     def _period(self, row: Row) -> str | None:
@@ -163,7 +165,7 @@ class _Reading:
             return None
         if found not in self.kpis:
             known = ", ".join(self.kpis) or "none"
-            message = f"there is no KPI of the id {found!r}; known: {known}, or manual"
+            message = f"there is no KPI of the id {found!r}; known: {known}, or manual{hint(found, self.kpis)}"
             self.faults.append(row.fault("kpi", message))
             return None
         return found

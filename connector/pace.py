@@ -12,11 +12,11 @@ from datetime import datetime
 
 from connector.budget import BACK_AT, LONGEST_HOLD, SECOND, SHORTEST, Grant, Limit, Window, allowed
 from connector.model import micros
-from connector.ports import MemoryShared, Shared
+from connector.ports import Allowance, MemoryShared, Shared
 
 GENERAL, DAILY = "general", "daily"  # the limits that rate headers tell
 UNTOLD = 10 * SECOND  # the window assumed of a limit that only headers tell, until they did
-DAY_MS = 86_400_000
+DAY, DAY_MS = 86_400 * SECOND, 86_400_000
 LONGEST_GRANT = 10 * SECOND  # then the shared count is looked at again: somebody may have been told to wait
 Now = Callable[[], datetime]
 
@@ -42,7 +42,7 @@ class RateHeaders:
         if (maximum := _whole(headers.get(self.maximum))) and interval and interval <= DAY_MS:
             found[GENERAL] = maximum, _whole(headers.get(self.remaining)), interval * SECOND // 1000
         if self.daily_maximum and (maximum := _whole(headers.get(self.daily_maximum))):
-            found[DAILY] = maximum, _whole(headers.get(self.daily_remaining)), 86_400 * SECOND
+            found[DAILY] = maximum, _whole(headers.get(self.daily_remaining)), DAY
         return found
 
 
@@ -115,6 +115,8 @@ class Pace:
             raise ValueError("each limit needs a name of its own; `second` is that of requests_per_second")
         if headers is not None:
             self._own.setdefault(GENERAL, _Own(None, UNTOLD, Window(UNTOLD)))
+            if headers.daily_maximum:  # counted from the first request on: a day has many runs
+                self._own.setdefault(DAILY, _Own(None, DAY, Window(DAY)))
         self._always = [name for name, own in self._own.items() if own.limit is None or not own.limit.named]
         self._lock = threading.Lock()
         self._shared: Shared = MemoryShared()
@@ -196,6 +198,21 @@ class Pace:
             self._held_until = max(self._held_until, until)
             if self._always:
                 self._change(self._always[:1], lambda: micros(now), lambda _own, window, _now: window.hold(until))
+
+    def allowances(self, now: datetime) -> list[Allowance]:
+        """The limits of every request as they stand for all users of the account, so far as they are known.
+
+        Raises StoreError.
+        """
+        states, present, found = self._shared.limits(self._account()), micros(now), []
+        for name in self._always:
+            own = self._own[name]
+            window = Window.load(json.loads(states.get(name) or "{}"), own.length, present)
+            count = window.maximum or (own.limit.count if own.limit else None)
+            if count is not None:
+                most, length = allowed(count, window.length, self.budget)
+                found.append(Allowance(name, length / SECOND, most, max(0, most - window.total(present))))
+        return found
 
     def close(self, now: datetime) -> None:
         """Tell what was not used and what came late; taking more is possible. Raises StoreError."""

@@ -21,8 +21,10 @@ from connector import journal
 from connector.errors import Permanent, RemoteError, SafetyStop
 from connector.journal import PageEntry
 from connector.model import iso, micros
-from connector.ports import Page, Record, Window
+from connector.plan import Asked
+from connector.ports import Exchange, Page, Record, Window
 from connector.recording import Recorder
+from connector.slices import between, bounds
 from connector.store import landing, tables
 from connector.store.store import Writing
 
@@ -61,16 +63,26 @@ class Passes:
 
     # --- the two kinds -----------------------------------------------------------------------------------------------
 
-    def full(self) -> None:
+    def full(self, asked: Asked | None = None, begun: dict[str, Any] | None = None) -> None:
         """Read everything of a complete stream; its pages are held until the whole is known to be plausible.
 
-        Raises SafetyStop.
+        `asked`: by a resync, whose place is kept with each page; `begun` is how far the same one has come that was
+        interrupted. Raises SafetyStop.
         """
-        pass_id = self._begin_pass("records")
-        shown = self._full_pass(pass_id)
+        goes_on = None if begun is None else self._goes_on(begun)
+        if goes_on is None:
+            goes_on = {
+                "asked": asked, "pass": self._begin_pass("records"),
+                "window": bounds(Window(None, self.source.now())), "position": None, "read": False,
+            }
+        shown = self._full_pass(goes_on, keeps=asked is not None)
         if shown is not None:
-            self._judge("records", pass_id, shown)
-            self._finish(pass_id)
+            self._judge("records", goes_on["pass"], shown)
+            self._finish(goes_on["pass"])
+
+    def is_applied(self, pass_id: str | None) -> bool:
+        """Whether the pass of that id has come to its end."""
+        return pass_id is not None and self._state_of(pass_id) == "applied"
 
     def ids(self, *, again: bool = True) -> None:
         """List all ids, and bring what we know in line with them. Raises SafetyStop.
@@ -112,19 +124,47 @@ class Passes:
 
     # --- what there is -----------------------------------------------------------------------------------------------
 
-    def _full_pass(self, pass_id: str) -> Listing | None:
-        """Read and hold every page; what their records are, None when asked to stop."""
-        shown: Listing = {}
-        for page in self._everything():
+    def _full_pass(self, goes_on: dict[str, Any], *, keeps: bool) -> Listing | None:
+        """Read and hold every page from that place on; what all their records are, None when asked to stop.
+
+        `keeps`: the place is written with each page.
+        """
+        shown, window = self._held(goes_on["pass"]), between(goes_on["window"])
+        pages = iter(()) if goes_on["read"] else self.source.read(self.name, window, goes_on["position"])
+        for page in pages:
             self.summary.requests += len(page.exchanges)
-            shown.update((record.key, record.modified) for record in self._records(page))
-            packed = landing.pack(page.exchanges)
+            shown.update((record.key, record.modified) for record in self._records(page.exchanges))
+            packed, is_last = landing.pack(page.exchanges), page.position is None
             with self.store.writing() as writing:
                 self.recorder.hold(writing)
-                self.recorder.land(writing, page, packed, writing.stamp(), applied_at=None, full_pass=pass_id)
-            if self._stopped():
+                self.recorder.land(writing, page, packed, writing.stamp(), applied_at=None, full_pass=goes_on["pass"])
+                if keeps:
+                    self.recorder.save_resync(writing, {**goes_on, "position": page.position, "read": is_last})
+            if self._stopped("the same resync goes on from here" if keeps else "the next run begins it anew"):
                 return None
         return shown
+
+    def _goes_on(self, begun: dict[str, Any]) -> dict[str, Any] | None:
+        """The place of a pass that was interrupted while it read; None where it was abandoned since, or must not go on.
+
+        Where nothing answers by id, what moved to an earlier page meanwhile would be taken for gone: it begins anew.
+        """
+        if "pass" not in begun or not self.stream.by_id or self._state_of(begun["pass"]) != "reading":
+            return None
+        self.summary.resumed = True
+        return begun
+
+    def _held(self, pass_id: str) -> Listing:
+        """The records of the pages that a pass holds so far."""
+        with self.store.reading() as connection:
+            return {
+                record.key: record.modified for page in list(landing.pages(connection, full_pass=pass_id))
+                for record in self._records(landing.exchanges(connection, page.id))
+            }
+
+    def _state_of(self, pass_id: str) -> str | None:
+        rows = self.store.rows(select(tables.id_pass.c.state).where(tables.id_pass.c.id == pass_id))
+        return str(rows[0].state) if rows else None
 
     def _everything(self) -> Iterator[Page]:
         return self.source.read(self.name, Window(None, self.source.now()), None)
@@ -141,14 +181,14 @@ class Passes:
                 self.recorder.keep()
         return listed
 
-    def _records(self, page: Page) -> Iterator[Record]:
-        return self.source.records(self.name, page.exchanges)
+    def _records(self, exchanges: Sequence[Exchange]) -> Iterator[Record]:
+        return self.source.records(self.name, exchanges)
 
-    def _stopped(self) -> bool:
+    def _stopped(self, goes_on: str = "the next run goes on from here") -> bool:
         """Whether the run is asked to end; then the summary says so."""
         self.recorder.progress(self.name, 0)
         if self.recorder.stop():
-            self.summary.stopped()
+            self.summary.stopped(goes_on)
             return True
         return False
 
@@ -192,6 +232,8 @@ class Passes:
             if doubt.said is not None:
                 values = {"state": "stopped", "accepted_at": None, "reason": doubt.reason}
             values |= {"shown": doubt.shown, "known": doubt.known, "body": next(iter(body))}
+            if doubt.said is not None:
+                self._end_resync(writing, pass_id, done=False)
             writing.execute(update(tables.id_pass).where(tables.id_pass.c.id == pass_id).values(**values))
         if doubt.said is not None:
             raise self._stop(f"{doubt.said}; nothing was applied", pass_id)
@@ -331,8 +373,15 @@ class Passes:
                 self.recorder.save_cursor(writing, {"cursor": began, "read_to": began}, complete=True)
             if self.stream.ids:
                 self.recorder.save_ids_checked(writing)
+            self._end_resync(writing, row.id, done=True)
         self.summary.deleted += changes.deleted
         self.summary.cursor = self.recorder.state().get("cursor")
+
+    def _end_resync(self, writing: Writing, pass_id: str, *, done: bool) -> None:
+        """The resync that began this pass is done with the stream, or has nothing to go on with: a person decides."""
+        begun = self.recorder.resync(writing.connection)
+        if begun is not None and begun.get("pass") == pass_id:
+            self.recorder.save_resync(writing, {"asked": begun["asked"], "done": True} if done else None)
 
     # --- dry run -----------------------------------------------------------------------------------------------------
 
@@ -377,7 +426,8 @@ class Passes:
         """Which records answer by id."""
         if not self.stream.by_id or not keys:
             return set()
-        return {record.key for page in self.source.read_ids(self.name, keys) for record in self._records(page)}
+        return {record.key for page in self.source.read_ids(self.name, keys)
+                for record in self._records(page.exchanges)}
 
 
 def _packed(keys: Collection[str] | Listing) -> dict[str, tuple[bytes, int]]:

@@ -6,16 +6,20 @@ JMESPath on 19 paths of 100,000 records alone cost 7.3 s (design.md section 6), 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jmespath
-from jmespath.exceptions import JMESPathError
+from jmespath.exceptions import IncompleteExpressionError, JMESPathError
+from jmespath.functions import Functions
+
+from connector.nearest import hint
 
 Getter = Callable[[Any], Any]
 
 _STEP = r'(?:[A-Za-z_][A-Za-z0-9_]*|"[^"\\]+")'
 _NOTHING: Mapping[str, Any] = {}
+_SUCH_AS = 'properties.amount, items[0].price or properties."first name"'
 _PLAIN = re.compile(rf"{_STEP}(?:\.{_STEP})*")
 
 
@@ -38,7 +42,13 @@ def compile_path(path: str) -> Getter:
     try:
         compiled = jmespath.compile(path)
     except JMESPathError as error:
-        raise ValueError(f"not a JMESPath: {str(error).splitlines()[0]}") from None
+        raise ValueError(f"not a JMESPath: {_why(path, error)}; expected one such as {_SUCH_AS}") from None
+    for name in _functions(compiled.parsed):
+        if name not in Functions.FUNCTION_TABLE:
+            known = Functions.FUNCTION_TABLE
+            raise ValueError(
+                f"not a JMESPath: there is no function {name}; known: {', '.join(known)}{hint(name, known)}"
+            )
 
     def search(record: Any) -> Any:
         try:
@@ -47,6 +57,24 @@ def compile_path(path: str) -> Getter:
             raise ValueError(f"JMESPath {path}: {type(error).__name__}") from None
 
     return search
+
+
+def _why(path: str, error: JMESPathError) -> str:
+    """What is wrong with a path, in a few words."""
+    if not path:
+        return "it is empty"
+    if isinstance(error, IncompleteExpressionError):
+        return f"{path} ends too early"
+    return f"{path} is not understood from character {getattr(error, 'lex_position', 0) + 1} on"
+
+
+def _functions(parsed: Any) -> Iterator[str]:
+    """The names of the functions a parsed path calls."""
+    if isinstance(parsed, Mapping):
+        if parsed.get("type") == "function_expression":
+            yield parsed["value"]
+        for child in parsed.get("children", ()):
+            yield from _functions(child)
 
 
 def _native(keys: tuple[str, ...]) -> Getter:

@@ -95,6 +95,11 @@ class People:
         """The person with that employee code or e-mail."""
         return self._by_code.get(text) or self._by_email.get(text.strip().casefold())
 
+    def lost_zeros(self, text: str) -> str:
+        """What to add to a message where a text names nobody, and would with zeros before it; else nothing."""
+        wide = next((code for code in self._by_code if text and code != text and code.lstrip("0") == text), None)
+        return f"; {wide} is known: leading zeros were lost, so format the column as text" if wide else ""
+
 
 def parse(content: bytes, file: str) -> People:
     """The people of a table with (some of) the columns of `COLUMNS`. All faults at once as ConfigError."""

@@ -12,11 +12,12 @@ from typing import Any
 
 from connector.errors import MappingError
 from connector.model import RATIO_SCALE, Canonical, Entry, Pipeline, Stage, Value, stored_json
+from connector.nearest import hint
 from connector.rules import Faults, Place
 from connector.schedule import parse_duration
 
 _PIPELINE_KEYS = ("name", "stages", "starts", "won", "recycle")
-_EVENTS = (
+EVENTS = (
     "sales_order.ordered_at", "delivery_note.delivered_at", "invoice.invoiced_at", "payment.paid_at",
     "contract.signed_at",
 )
@@ -24,10 +25,10 @@ _STAGE_KEYS = ("to", "name", "probability", "archived")
 
 
 class UnmappedStage(MappingError):
-    """A stage or pipeline that the mapping does not list; `pipeline` is the vendor's id, None if it is not known."""
+    """A stage or pipeline that the mapping does not list; both are the vendor's ids, None if it is not known which."""
 
-    def __init__(self, reason: str, pipeline: str | None) -> None:
-        self.pipeline = pipeline
+    def __init__(self, reason: str, pipeline: str | None, stage: str | None = None) -> None:
+        self.pipeline, self.stage = pipeline, stage
         super().__init__("deal", "stage", "stage", reason)
 
 
@@ -39,17 +40,19 @@ def resolve(pipelines: Mapping[str, Pipeline], pipeline: str | None, stage: str)
     if pipeline is not None:
         found = pipelines.get(pipeline)
         if found is None:
-            raise UnmappedStage(f"pipeline {pipeline!r} is not in pipelines:", pipeline)
+            raise UnmappedStage(f"pipeline {pipeline!r} is not in pipelines:", pipeline, stage)
         if found.stage(stage) is None:
-            raise UnmappedStage(f"stage {stage!r} is not among the stages of pipeline {pipeline!r}", pipeline)
+            raise UnmappedStage(f"stage {stage!r} is not among the stages of pipeline {pipeline!r}", pipeline, stage)
         return pipeline, stage
     having = [candidate for candidate in pipelines.values() if candidate.stage(stage) is not None]
     if len(having) == 1:
         return having[0].id, stage
+    if not having and len(pipelines) == 1:
+        pipeline = next(iter(pipelines))
+        raise UnmappedStage(f"stage {stage!r} is not among the stages of pipeline {pipeline!r}", pipeline, stage)
     if not having:
-        only = next(iter(pipelines)) if len(pipelines) == 1 else None
-        raise UnmappedStage(f"stage {stage!r} is in no pipeline", only)
-    raise UnmappedStage(f"stage {stage!r} is in several pipelines; map pipeline as well", None)
+        raise UnmappedStage(f"stage {stage!r} is in no pipeline", None, stage)
+    raise UnmappedStage(f"stage {stage!r} is in several pipelines; map pipeline as well", None, stage)
 
 
 def settle(pipelines: Mapping[str, Pipeline], fields: dict[str, Value]) -> None:
@@ -107,7 +110,7 @@ def read(faults: Faults, given: Any) -> dict[str, Pipeline]:
             faults.quote(place)  # and read on, for the faults below it
         if isinstance(spec, dict):
             faults.unknown(place, spec, _PIPELINE_KEYS, "a pipeline")
-            for event, words in (("starts", ("created", *_EVENTS)), ("won", _EVENTS)):
+            for event, words in (("starts", ("created", *EVENTS)), ("won", EVENTS)):
                 if event in spec and spec[event] not in words:
                     faults.add((*place, event), f"expected one of {', '.join(words)}")
         if not isinstance(spec, dict) or not isinstance(spec.get("stages"), dict):
@@ -146,7 +149,8 @@ def _stages(faults: Faults, place: Place, given: dict[Any, Any]) -> tuple[Stage,
             continue
         faults.unknown(there, long, _STAGE_KEYS, "a stage")
         if long.get("to") not in list(Canonical):
-            faults.add(there, f"no canonical stage {long.get('to')!r}; known: {', '.join(Canonical)}")
+            known = f"{', '.join(Canonical)}{hint(long.get('to'), Canonical)}"
+            faults.add(there, f"no canonical stage {long.get('to')!r}; known: {known}")
             continue
         made.append(
             Stage(
@@ -155,7 +159,7 @@ def _stages(faults: Faults, place: Place, given: dict[Any, Any]) -> tuple[Stage,
                 order=order,
                 canonical=Canonical(long["to"]),
                 probability=_probability(faults, (*there, "probability"), long.get("probability")),
-                archived=bool(long.get("archived", False)),
+                archived=_archived(faults, (*there, "archived"), long.get("archived", False)),
             )
         )
     for kind in ("won", "lost"):
@@ -201,6 +205,12 @@ def _probability(faults: Faults, place: Place, given: Any) -> int | None:
         faults.add(place, "expected a number from 0 to 1")
         return None
     return int(Decimal(str(given)) * RATIO_SCALE)
+
+
+def _archived(faults: Faults, place: Place, given: Any) -> bool:
+    if not isinstance(given, bool):
+        faults.add(place, "expected true or false")
+    return given is True
 
 
 _FILLED = {

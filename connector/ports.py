@@ -57,6 +57,9 @@ class Shared(Protocol):
     def alone(self, account: str) -> AbstractContextManager[object]:
         """While inside, nobody else is, in no process; it may last as long as a call. Raises Busy after two minutes."""
 
+    def limits(self, account: str) -> Mapping[str, str]:
+        """The states of an account's limits as they stand, by name; nobody is waited for, and nothing changes."""
+
     def token(self, account: str) -> str | None:
         """What was last kept of the account's tokens. Raises AuthError where it cannot be read with our key."""
 
@@ -75,6 +78,10 @@ class MemoryShared:
     def budget(self, account: str, names: Sequence[str], change: Callable[[MutableMapping[str, str]], None]) -> None:
         with self._lock:
             change(self._states.setdefault(account, {}))
+
+    def limits(self, account: str) -> Mapping[str, str]:
+        with self._lock:
+            return dict(self._states.get(account, {}))
 
     def alone(self, account: str) -> AbstractContextManager[object]:
         return self._alone
@@ -255,6 +262,20 @@ class Check:
     detail: str = ""
 
 
+Way = Literal["window", "whole", "by_id", "list_ids"]
+"""How records are read: what changed in a window, everything, single ones by id, or only the ids of all there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """A limit of an account as it stands: our share of it in any `seconds`, and what of that is left now."""
+
+    name: str
+    seconds: float
+    limit: int
+    left: int
+
+
 class Source(ABC):
     """A system we read from."""
 
@@ -304,6 +325,14 @@ class Source(ABC):
         A few requests, and no records are read. Raises RemoteError.
         """
         return Metadata()
+
+    def requests_for(self, stream: str, way: Way, records: int) -> int | None:  # whoever can tell looks
+        """How many requests it takes to read so many records, about; None: nobody knows better than the past."""
+        return None
+
+    def allowances(self) -> Sequence[Allowance]:
+        """The limits of the account that every request counts for; empty where none is known. Makes no request."""
+        return ()
 
     def check(self) -> Iterator[Check]:
         """Whether the source answers and each stream may be read; changes nothing there."""

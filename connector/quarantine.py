@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -11,21 +13,32 @@ from connector import journal
 from connector.errors import ConfigError, Fault
 from connector.journal import Reads
 from connector.mapping import Mapping
-from connector.model import iso
+from connector.model import canonical_json, iso
 from connector.store import landing, tables
 from connector.store import quarantine as table
 from connector.store.store import Store, Writing
 
 
-def list_items(store: Store, source: str | None = None, state: str | None = "open") -> list[dict[str, Any]]:
-    """What is set aside, oldest first; `state` None for all."""
+def list_items(
+    store: Store, source: str | None = None, state: str | None = "open", causes: Collection[str] = ()
+) -> list[dict[str, Any]]:
+    """What is set aside, oldest first; `state` None for all. `causes`: only what is set aside for one of these."""
     columns = tables.quarantine
     query = select(columns).order_by(columns.c.first_seen_at, columns.c.record_key)
     if source is not None:
         query = query.where(columns.c.source == source)
     if state is not None:
         query = query.where(columns.c.state == state)
-    return [_as_json(row) for row in store.rows(query)]
+    items = [_as_json(row) for row in store.rows(query)]
+    return [item for item in items if not causes or item["cause"] in causes]
+
+
+def cause_of(source: str, stream: str, reason: str) -> str:
+    """The id of what records are set aside for together: the same reason in the same stream, whenever it comes.
+
+    A reason holds no value of its record but the ids of its stage and pipeline: it is the same for all it is true of.
+    """
+    return hashlib.sha256(canonical_json([source, stream, reason]).encode()).hexdigest()[:8]
 
 
 def show(store: Store, source: Reads, item: str) -> dict[str, Any]:
@@ -113,4 +126,5 @@ def _as_json(row: Row[Any]) -> dict[str, Any]:
         "record_index": row.record_index,
         "first_seen_at": iso(row.first_seen_at),
         "seen_at": iso(row.seen_at),
+        "cause": cause_of(row.source, row.stream, row.reason),
     }

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from connector import journal
 from connector.errors import ConnectorError
@@ -38,7 +38,8 @@ Progress = Callable[[str, int], None]
 class StreamSummary:
     """What happened to one stream; the fields are those of design.md section 8.
 
-    `would_stop`: of a dry run, why a person would have to decide; None where nobody would.
+    `would_stop`: of a dry run, why a person would have to decide; None where nobody would. `resumed`: it went on where
+    the same resync had been interrupted.
     """
 
     source: str
@@ -54,6 +55,7 @@ class StreamSummary:
     cursor: str | None = None
     error: str | None = None
     would_stop: str | None = None
+    resumed: bool = False
     exit_code: int = 0
 
     def as_json(self) -> dict[str, Any]:
@@ -61,7 +63,7 @@ class StreamSummary:
             name: getattr(self, name)
             for name in (
                 "stream", "requests", "records", "new", "changed", "unchanged", "deleted", "quarantined", "cursor",
-                "error", "would_stop",
+                "error", "would_stop", "resumed",
             )
         }
 
@@ -79,10 +81,10 @@ class StreamSummary:
         self.status = {4: "stopped", BUSY: "busy"}.get(error.exit_code, "failed")
         self.error, self.exit_code = str(error), error.exit_code
 
-    def stopped(self) -> None:
+    def stopped(self, goes_on: str = "the next run goes on from here") -> None:
         """Somebody asked the run to end."""
         self.status, self.exit_code = "stopped", 1
-        self.error = "asked to stop; the next run goes on from here"
+        self.error = f"asked to stop; {goes_on}"
 
 
 class AlsoKeys(Protocol):
@@ -322,6 +324,30 @@ class Recorder:
     def save_ids_checked(self, writing: Writing) -> None:
         """Write that all ids were compared with those known, now."""
         self._put_cursor(writing, {"ids_checked_at": micros(self.clock.now())}, {"state": "{}"})
+
+    # --- a resync that is interrupted --------------------------------------------------------------------------------
+
+    def resync(self, connection: Connection | None = None) -> dict[str, Any] | None:
+        """How far the last resync of the stream came that did not come to its end: `asked`, and where it goes on.
+
+        `at`: when that was, by our clock, in microseconds. `done`: the stream was, and others of the resync were not.
+        """
+        table = tables.cursor
+        query = select(table.c.resync).where(table.c.source == self.source.name, table.c.stream == self.name)
+        rows = self.store.rows(query) if connection is None else connection.execute(query).all()
+        return json.loads(rows[0].resync) if rows and rows[0].resync else None
+
+    def save_resync(self, writing: Writing, state: dict[str, Any] | None) -> None:
+        """Write how far a resync has come, in the place of any other; None: nothing goes on from here."""
+        kept = None if state is None else json.dumps({**state, "at": micros(self.clock.now())})
+        self._put_cursor(writing, {"resync": kept}, {"state": "{}"})
+
+    def forget_resync(self) -> None:
+        """What was asked is begun anew."""
+        if self.resync() is not None:
+            with self.store.writing() as writing:
+                self.hold(writing)
+                self.save_resync(writing, None)
 
     def _put_cursor(self, writing: Writing, values: dict[str, Any], first: dict[str, Any]) -> None:
         """Set these columns; `first` are those of a cursor that is not there yet."""

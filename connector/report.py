@@ -12,8 +12,8 @@ from sqlalchemy import func, select
 
 from connector import directory, files, hooks, runs, schedule, stops
 from connector import mapping_tests as mapping_tests_
+from connector.drift import live, watch
 from connector.errors import ConfigError, ConnectorError, Fault
-from connector.mapped_paths import unserved
 from connector.model import iso, micros
 from connector.ports import Check, Destination, Exchange, Source
 from connector.redaction import Redactor
@@ -70,7 +70,7 @@ def _sources(here: Installation) -> list[dict[str, Any]]:
             {
                 "source": name, "adapter": source.adapter, "last_success_at": iso(last), "age_seconds": _age(now, last),
                 "streams": streams, "paused": paused.get(name, {}).get("reason"),
-                "hooks_waiting": called.get(name, 0),
+                "hooks_waiting": called.get(name, 0), "drift": watch.last_drift(here, here.mapping(name)),
             }
         )
     return found
@@ -191,19 +191,25 @@ def _streams(here: Installation, name: str, source: Source) -> Iterator[Check]:
 
 
 def _fields(here: Installation, name: str, source: Source) -> Iterator[Check]:
-    """Whether the source sends what the mapping reads of its streams, where it can tell."""
-    mapping = here.mapping(name)
-    unread, entities = _unread(here, name, source), mapping.document.data["entities"]
-    for stream in (one.name for one in source.streams() if one.name not in unread):
-        try:
-            fields = source.metadata([stream]).fields.get(stream, {})
-            missing = unserved(entities, stream, [path for path, one in fields.items() if one.is_read])
-        except ConnectorError as error:
-            yield Check(f"fields of {stream}", False, str(error))
-        else:
-            if missing:
-                said = f"the mapping reads {', '.join(missing)}, which the source does not send"
-                yield Check(f"fields of {stream}", False, said)
+    """Whether the mapping has all that the source tells of its stages and values, and reads only what it sends."""
+    source_mapping = here.mapping(name)
+    streams = [one.name for one in source.streams() if one.name in source_mapping.streams()]
+    try:
+        metadata = source.metadata(streams)
+    except ConnectorError as error:
+        yield Check("what the source tells of itself", False, str(error))
+        return
+    settings = type(source.settings).model_fields
+    said: dict[str, list[str]] = {}
+    for one in live.compare(source_mapping, metadata, settings=settings):
+        if one.kind != "vanished_stage":  # a mapping may know more stages than an account has
+            what = f"{_TOLD.get(one.kind, 'fields')} of {one.stream}"
+            said.setdefault(what, []).append(f"{one.message}: {one.remedy}")
+    for what, messages in said.items():
+        yield Check(what, False, "; ".join(messages))
+
+
+_TOLD = {"unmapped_stage": "stages", "unmapped_value": "values"}
 
 
 def next_times(here: Installation, when: Schedule | None) -> str | None:

@@ -1,48 +1,117 @@
-"""What `connector resync` is asked to read again, as a plan."""
+"""What `connector resync` is asked to read again, as a plan, and what that will cost."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
+from connector import directory, planning, selecting
 from connector.errors import ConfigError, Fault
 from connector.mapping import Mapping as SourceMapping
 from connector.model import moment
-from connector.sync import Plan
-from connector.wiring import Installation
+from connector.plan import Plan, Settings
+from connector.wiring import Installation, closing
 
 
-def plan(
-    here: Installation, source: str, *, streams: Sequence[str] | None = None, ids: Sequence[str] = (),
-    since: str | None = None, until: str | None = None, full: bool = False, all_ids: bool = False,
-    from_landing: bool = False, dry_run: bool = False,
-) -> Plan | None:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a person asks of one source: exactly one of `ids`, `owner` with `pipeline`, `since` with `until`, `full`,
+    `all_ids` and `from_landing`; `streams` None is all of them. Dates are local, `until` is included."""
+
+    source: str
+    streams: Sequence[str] | None = None
+    ids: Sequence[str] = ()
+    owner: str | None = None
+    pipeline: str | None = None
+    since: str | None = None
+    until: str | None = None
+    full: bool = False
+    all_ids: bool = False
+    from_landing: bool = False
+    restart: bool = False
+
+    @property
+    def ways(self) -> dict[str, bool]:
+        """The ways of asking, of which one is to be taken, and whether it is."""
+        return {
+            "--id": bool(self.ids), "--owner/--pipeline": bool(self.owner or self.pipeline),
+            "--since/--until": bool(self.since or self.until), "--full": self.full, "--ids": self.all_ids,
+            "--from-landing": self.from_landing,
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """What was asked, without what was not: for the audit, and for the list of runs."""
+        told = {
+            "source": self.source, "streams": list(self.streams or ()), "ids": list(self.ids), "owner": self.owner,
+            "pipeline": self.pipeline, "since": self.since, "until": self.until, "full": self.full,
+            "all_ids": self.all_ids, "from_landing": self.from_landing,
+        }
+        return {name: value for name, value in told.items() if value}
+
+
+def plan(here: Installation, asked: Asked, *, dry_run: bool = False) -> Plan | None:
     """The plan; None where the landed pages are to be mapped again and the source is not asked.
 
-    Dates are local and `until` is included. Raises ConfigError with everything that is wrong.
+    Raises ConfigError with everything that is wrong.
     """
-    here.chosen_sources([source])
-    source_mapping = here.mapping(source)
-    ways = {
-        "--id": bool(ids), "--since/--until": bool(since or until), "--full": full, "--ids": all_ids,
-        "--from-landing": from_landing,
-    }
-    faults = [*_ways(ways), *_unknown(source_mapping, streams)]
-    lo, hi = _bound(here, since, "--since", faults), _bound(here, until, "--until", faults, after=True)
+    here.chosen_sources([asked.source])
+    source_mapping = here.mapping(asked.source)
+    faults = [*_ways(asked.ways), *_unknown(source_mapping, asked.streams)]
+    lo = _bound(here, asked.since, "--since", faults)
+    hi = _bound(here, asked.until, "--until", faults, after=True)
     if lo and hi and lo > hi:
         faults.append(Fault("command line", 0, "--until", "lies before --since"))
-    by_stream = named(source_mapping, ids, streams, faults)
-    if from_landing and dry_run:
-        faults.append(Fault("command line", 0, "--dry-run", "not with --from-landing, which asks no source anyway"))
+    by_stream = named(source_mapping, asked.ids, asked.streams, faults)
     if faults:
         raise ConfigError(faults)
-    if from_landing:
+    if asked.from_landing:
         return None
-    if ids:
-        return Plan("ids", ids=by_stream, dry_run=dry_run)
-    if all_ids:
-        return Plan("all_ids", streams=streams, dry_run=dry_run)
-    return Plan("full" if full else "window", streams=streams, since=lo, until=hi, dry_run=dry_run)
+    if asked.owner or asked.pipeline:
+        by_stream, chosen_by = _selected(here, source_mapping, asked)
+        return Plan("ids", ids=by_stream, dry_run=dry_run, chosen_by=chosen_by, restart=asked.restart)
+    if asked.ids:
+        return Plan("ids", ids=by_stream, dry_run=dry_run, restart=asked.restart)
+    if asked.all_ids:
+        return Plan("all_ids", streams=asked.streams, dry_run=dry_run)
+    return Plan(
+        "full" if asked.full else "window", streams=asked.streams, since=lo, until=hi, dry_run=dry_run,
+        restart=asked.restart,
+    )
+
+
+def estimate(here: Installation, asked: Asked, made: Plan | None) -> dict[str, Any]:
+    """What that plan will take, as `Estimate.as_json`; the source is not asked. Raises Permanent."""
+    source_mapping, found = here.mapping(asked.source), here.config.sources[asked.source]
+    if made is None:
+        return planning.plan_of_landing(here.store, source_mapping, asked.streams).as_json()
+    settings = Settings(found.since, found.overlap, here.config.guard_shrink, found.windows, found.ids_every)
+    source = here.source(asked.source)
+    with closing(source):
+        return planning.plan_of(here.store, source, source_mapping, settings, made).as_json()
+
+
+def _selected(here: Installation, source_mapping: SourceMapping, asked: Asked) -> tuple[dict[str, list[str]], str]:
+    """The records of an owner or pipeline by stream, and what they were chosen by. Raises ConfigError."""
+    source = here.source(asked.source)
+    with closing(source):
+        by_id = {stream.name for stream in source.streams() if stream.by_id}
+    faults: list[Fault] = [
+        Fault("command line", 0, "--stream", f"{stream} cannot be read by id; --since, --until or --full can read it")
+        for stream in asked.streams or () if stream not in by_id
+    ]
+    streams = [name for name in asked.streams or source_mapping.streams() if name in by_id]
+    people = directory.people_of(here)
+    with here.store.reading() as connection:
+        chosen = selecting.choose(connection, source_mapping, people, asked.owner, asked.pipeline, faults)
+        found = {} if faults else selecting.records(connection, source_mapping, streams, chosen)
+    if not faults and not found:
+        option = "--owner" if asked.owner else "--pipeline"
+        faults.append(Fault("command line", 0, option, f"no record that is known carries {chosen.told}"))
+    if faults:
+        raise ConfigError(faults)
+    return found, chosen.told
 
 
 def _ways(ways: dict[str, bool]) -> Iterator[Fault]:

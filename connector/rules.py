@@ -15,6 +15,7 @@ from connector import convert
 from connector.document import Document
 from connector.errors import Fault, MappingError
 from connector.model import CHOICES, ENTITIES, Entity, Field, Kind, Value, column
+from connector.nearest import hint
 from connector.paths import Getter, compile_path, steps, within
 
 Place = tuple[str | int, ...]
@@ -39,14 +40,15 @@ class Faults:
         """Faults for keys that are not known, which list the known ones."""
         for key in given:
             if key not in known:
-                self.add((*place, key), f"{what} has no {key!r}; known: {', '.join(known)}")
+                self.add((*place, key), f"{what} has no {key!r}; known: {', '.join(known)}{hint(key, known)}")
 
 
 @dataclass(slots=True)
 class Rule:
     """How one field is filled: where its raw value is found, what stands for null, and how it is converted.
 
-    `steps`: the keys that lead to the raw value where the path is a plain dotted one; else `raw` finds it.
+    `steps`: the keys that lead to the raw value where the path is a plain dotted one; else `raw` finds it. `place`:
+    where it stands in the mapping file.
     """
 
     entity: str
@@ -56,6 +58,7 @@ class Rule:
     raw: Getter
     convert: convert.Converter
     steps: tuple[str, ...] | None = None
+    place: Place = ()
 
 
 def reader(rules: Sequence[Rule]) -> Callable[[Any], list[Value]]:
@@ -143,7 +146,7 @@ def field_rules(
     if choices:
         converter = _chosen(converter, choices)
     _check_constants(faults, place, spec, converter)
-    rules = [Rule(entity.name, name, as_column(name), _source_path(spec), raw, converter, _steps(spec))]
+    rules = [Rule(entity.name, name, as_column(name), _source_path(spec), raw, converter, _steps(spec), place)]
     if field.kind is Kind.MONEY:
         rules += _currency_rules(faults, place, entity.name, name, spec)
     elif "currency" in spec:
@@ -159,7 +162,7 @@ def _known_field(faults: Faults, place: Place, entity: Entity, name: str) -> Fie
     field = entity.fields.get(name)
     if field is None:
         known = ", ".join(entity.fields) + ("" if entity.facts else ", extra.NAME")
-        faults.add(place, f"{entity.name} has no field {name!r}; known: {known}")
+        faults.add(place, f"{entity.name} has no field {name!r}; known: {known}{hint(name, entity.fields)}")
     return field
 
 
@@ -178,7 +181,8 @@ def _currency_rules(faults: Faults, place: Place, entity: str, name: str, spec: 
     if raw is None:
         return []
     _check_constants(faults, there, inner, convert.currency)
-    return [Rule(entity, f"{name}.currency", "currency", _source_path(inner), raw, convert.currency, _steps(inner))]
+    path = _source_path(inner)
+    return [Rule(entity, f"{name}.currency", "currency", path, raw, convert.currency, _steps(inner), there)]
 
 
 def _check_constants(faults: Faults, place: Place, spec: dict[str, Any], converter: convert.Converter) -> None:
@@ -214,7 +218,8 @@ def _raw(faults: Faults, place: Place, spec: dict[str, Any]) -> Getter | None:
         faults.add(place, "expected exactly one of path, first_of, const")
         return None
     (way,) = ways
-    getter = _getter(faults, (*place, way), way, spec[way])
+    there = (*place, way) if isinstance(faults.document.get(place), dict) else place  # `name: path` has no key `path`
+    getter = _getter(faults, there, way, spec[way])
     if getter is None:
         return None
     if "table" in spec:
@@ -341,5 +346,5 @@ def entity_named(faults: Faults, place: Place, name: Any) -> Entity | None:
     """The entity of that name, or a fault that lists them."""
     entity = ENTITIES.get(name) if isinstance(name, str) else None
     if entity is None:
-        faults.add((*place, "entity"), f"no entity {name!r}; known: {', '.join(ENTITIES)}")
+        faults.add((*place, "entity"), f"no entity {name!r}; known: {', '.join(ENTITIES)}{hint(name, ENTITIES)}")
     return entity

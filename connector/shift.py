@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -45,26 +45,51 @@ class Move:
 
 
 def moves(before: Iterable[KpiValue], after: Iterable[KpiValue]) -> list[Move]:
-    """The KPIs and periods whose values differ, those that move most first.
+    """The KPIs and periods whose values differ, those that move most first."""
+    return moved(beside(before, after))
+
+
+Beside = tuple[KpiValue | None, KpiValue | None]
+"""A value before and after, each None where it has no number."""
+
+
+def beside(before: Iterable[KpiValue], after: Iterable[KpiValue]) -> list[Beside]:
+    """Every value that has a number before or after, or both.
 
     What has no number (no data, withheld from now on, not there at all) counts as 0. What was withheld before
-    does not move by being told, nor does what nobody knew of beside it, as the stage that was missing.
+    does not move by being told, nor does what nobody knew of beside it, as the stage that was missing, or a month of
+    which no record could be read: it is left out.
     """
-    known = list(before)
-    told = {value.key: value.status == "open" for value in known}
+    known = [(value.key, value) for value in before]
+    told = {key: value.status == "open" for key, value in known}
     untold = {(key[0], key[4]) for key, is_told in told.items() if not is_told}
-    then = _numbers(known)
-    now = {key: number for key, number in _numbers(after).items() if told.get(key, (key[0], key[4]) not in untold)}
+    withheld = {key[0] for key, value in known if value.status == "withheld"}
+    periods = {(key[0], key[4]) for key in told}
+    then = {key: value for key, value in known if value.value is not None}
+    now: dict[tuple[str, str, str, str, str], KpiValue] = {}
+    for value in after:
+        key, period = value.key, (value.kpi, value.period)
+        beside_it = period not in untold if period in periods else value.kpi not in withheld
+        if value.value is not None and told.get(key, beside_it):
+            now[key] = value
+    return [(then.get(key), now.get(key)) for key in {**then, **now}]
+
+
+def numbers(pair: Beside) -> tuple[Decimal, Decimal]:
+    """The two numbers."""
+    then, now = pair
+    return Decimal(then.value or 0) if then else Decimal(0), Decimal(now.value or 0) if now else Decimal(0)
+
+
+def moved(values: Iterable[Beside]) -> list[Move]:
+    """The KPIs and periods of which any of these values differ, those that move most first."""
     found: dict[tuple[str, str], list[tuple[Decimal, Decimal]]] = {}
-    for key in then.keys() | now.keys():
-        pair = then.get(key, Decimal(0)), now.get(key, Decimal(0))
-        found.setdefault((key[0], key[4]), []).append(pair)
+    for pair in values:
+        one = pair[1] or pair[0]
+        if one is not None:
+            found.setdefault((one.kpi, one.period), []).append(numbers(pair))
     made = (_move(kpi, period, pairs) for (kpi, period), pairs in found.items())
     return sorted((one for one in made if one.values), key=_most_first)
-
-
-def _numbers(values: Iterable[KpiValue]) -> Mapping[tuple[str, str, str, str, str], Decimal]:
-    return {value.key: Decimal(value.value) for value in values if value.value is not None}
 
 
 def _move(kpi: str, period: str, pairs: list[tuple[Decimal, Decimal]]) -> Move:

@@ -45,6 +45,7 @@ class Reading:
     def __init__(self, window: Window, parts: Sequence[Part]) -> None:
         self.window, self.left = window, list(parts)
         self._is_whole = len(self.left) == 1 and self.left[0].window == window
+        self.is_read = False  # all of it
 
     @classmethod
     def restored(cls, state: Mapping[str, Any]) -> Reading | None:
@@ -62,6 +63,7 @@ class Reading:
         part.position = position
         if position is None and not self._is_whole:
             self.left.remove(part)
+        self.is_read = position is None and (self._is_whole or not self.left)
 
     def state(self) -> dict[str, Any]:
         """What the cursor's state keeps of it."""

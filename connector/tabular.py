@@ -1,7 +1,8 @@
 """Rows of a .csv, .xlsx or .yaml table, one at a time, each knowing its file, sheet and row.
 
 Nothing is interpreted but what the file itself says: a CSV cell is text; an XLSX or YAML cell keeps its type, so that
-a number where a code belongs (lost zeros) can be told from text. No money, no date is parsed here.
+a number where a code belongs (lost zeros) can be told from text. No money, no date is parsed here; in YAML
+1.2 a date is text.
 
 CSV: UTF-8 with or without BOM, or UTF-16 with BOM (Excel's "Unicode text"); comma, semicolon or tab, whichever the
 header has most of; quoted line breaks. XLSX: values, not formulas; the first sheet unless one is named. YAML 1.2: a
@@ -21,6 +22,7 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import IO, Any
 
+from connector import document
 from connector.errors import ConfigError, Fault
 
 Cell = str | int | Decimal | bool | date | datetime | None
@@ -38,10 +40,12 @@ class Row:
     number: int
     cells: Mapping[str, Cell]
     text: str = ""  # CSV only: the row's own line(s), as in the file
+    lines: Mapping[str, int] | None = None  # YAML only: the line of each cell
 
     def fault(self, column: str, message: str) -> Fault:
         """A fault at this row's cell in `column`."""
-        return Fault(self.file, self.number, f"{self.sheet}.{column}" if self.sheet else column, message)
+        line = (self.lines or {}).get(column, self.number)
+        return Fault(self.file, line, f"{self.sheet}.{column}" if self.sheet else column, message)
 
 
 def read_table(content: bytes | Path, file: str, *, sheet: str | None = None) -> Iterator[Row]:
@@ -118,8 +122,8 @@ class _Lines:
 class _Csv:
     """A CSV text: its header, then its rows."""
 
-    def __init__(self, lines: IO[str], file: str) -> None:
-        self.file, self.end = file, 0
+    def __init__(self, lines: io.TextIOWrapper, file: str) -> None:
+        self.file, self.end, self._text = file, 0, lines
         try:
             first = next(lines, "")
         except UnicodeError:
@@ -132,7 +136,12 @@ class _Csv:
         self.header = _header([name.strip() for name in names], file, 1, None)
 
     def _not_text(self) -> ConfigError:
-        return ConfigError([Fault(self.file, self.end + 1, "", "not UTF-8 text; save the file as 'CSV UTF-8'")])
+        """The fault of the first line that is no text: a file is decoded ahead of its rows."""
+        raw: Any = self._text.buffer
+        raw.seek(0)
+        lines = enumerate(raw if self._text.encoding == "utf-8-sig" else (), 1)
+        number = next((number for number, line in lines if not _is_utf_8(line)), self.end + 1)
+        return ConfigError([Fault(self.file, number, "", "not UTF-8 text; save the file as 'CSV UTF-8'")])
 
     def _raw(self) -> Iterator[tuple[int, list[str], str]]:
         """Line number, cells and own text of each record."""
@@ -165,13 +174,21 @@ class _Csv:
             yield Row(self.file, None, number, named, text)
 
 
+def _is_utf_8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _delimiter(header: str) -> str:
     """The separator the header line has most of outside quotes; a comma where it has none."""
     outside = "".join(header.split('"')[::2])
     return max(",;\t", key=outside.count)
 
 
-def _text_of(content: bytes | Path) -> IO[str]:
+def _text_of(content: bytes | Path) -> io.TextIOWrapper:
     raw: IO[bytes] = content.open("rb") if isinstance(content, Path) else io.BytesIO(content)
     start = raw.read(2)
     raw.seek(0)
@@ -265,32 +282,11 @@ def _xlsx_rows(content: bytes | Path, file: str, sheet: str | None) -> Iterator[
 # --- YAML ------------------------------------------------------------------------------------------------------------
 
 
-def _yaml_document(content: bytes | Path, file: str) -> Any:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.constructor import RoundTripConstructor
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    class Exact(RoundTripConstructor):
-        """Numbers with a point are exact decimals; an instant stays the text it is, with its zone."""
-
-    Exact.add_constructor("tag:yaml.org,2002:float", lambda _, node: Decimal(node.value.replace("_", "")))
-    Exact.add_constructor(
-        "tag:yaml.org,2002:timestamp",
-        lambda _, node: date.fromisoformat(node.value) if len(node.value) == len("2026-10-31") else node.value,
-    )
-    yaml = YAML(typ="rt")
-    yaml.Constructor = Exact
-    try:
-        return yaml.load(content)
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise ConfigError([Fault(file, line, "", f"not YAML: {error.problem}")]) from None
-    except (YAMLError, ArithmeticError) as error:
-        raise ConfigError([Fault(file, 0, "", f"not YAML: {type(error).__name__}")]) from None
-
-
 def _yaml_rows(content: bytes | Path, file: str, sheet: str | None) -> Iterator[Row]:
-    table = _yaml_document(content, file)
+    found = document.load(content.read_bytes() if isinstance(content, Path) else content, file)
+    if found.faults:
+        raise ConfigError(found.faults)
+    table: Any = found.data
     if isinstance(table, Mapping):
         if sheet is None:
             sheet = str(next(iter(table), ""))
@@ -298,24 +294,29 @@ def _yaml_rows(content: bytes | Path, file: str, sheet: str | None) -> Iterator[
             known = ", ".join(str(name) for name in table)
             raise ConfigError([Fault(file, 0, sheet, f"no such table; the file has {known}")])
         table = table[sheet]
+    place: tuple[str | int, ...] = () if table is found.data else (str(sheet),)
     if not isinstance(table, list):
-        raise ConfigError([Fault(file, 1, sheet or "", f"expected a list of rows, found {type(table).__name__}")])
+        raise ConfigError([found.fault(place, f"expected a list of rows, found {type(table).__name__}")])
     for index, item in enumerate(table):
-        number = table.lc.item(index)[0] + 1  # type: ignore[attr-defined]  # ruamel's own list knows its lines
+        number = found.line((*place, index))
         if not isinstance(item, Mapping):
             message = f"expected `column: value`, found {type(item).__name__}"
             raise ConfigError([Fault(file, number, sheet or "", message)])
-        row = Row(file, sheet, number, {})
-        yield Row(file, sheet, number, {str(name): _yaml_cell(row, str(name), cell) for name, cell in item.items()})
+        lines = {str(name): found.line((*place, index, name)) for name in item}
+        row = Row(file, sheet, number, {}, lines=lines)
+        cells = {
+            str(name): _yaml_cell(row, str(name), cell, found.written((*place, index, name)))
+            for name, cell in item.items()
+        }
+        yield Row(file, sheet, number, cells, lines=lines)
 
 
-def _yaml_cell(row: Row, column: str, value: Any) -> Cell:
+def _yaml_cell(row: Row, column: str, value: Any, written: str | None) -> Cell:
+    """A cell; `written` are its characters in the file, so that a number with a point is exact."""
     if isinstance(value, str):
-        return str(value) if value and not value.isspace() else None
-    if isinstance(value, bool) or value is None or isinstance(value, Decimal):
-        return value
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, date):
+        return value if value and not value.isspace() else None
+    if isinstance(value, float):
+        return Decimal(str(written))
+    if value is None or isinstance(value, bool | int):
         return value
     raise ConfigError([row.fault(column, f"a cell holds one value, found {type(value).__name__}")])

@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING
 from connector import convert
 from connector.cells import code, number, period_of, read, required, sized
 from connector.errors import ConfigError, Fault
-from connector.exact import NO_CURRENCY
+from connector.exact import NO_CURRENCY, minor_digits
 from connector.metrics.catalogue import METRICS
+from connector.nearest import hint
 from connector.period import Calendar, Period
 from connector.tabular import Cell, Row, columns, read_table
 
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 _LONG = ("period", "target")
 _FORMS = "expected kpi, subject, period and target, or kpi, subject and a column for each period, such as 2026-10"
+_COUNTED = ("deals", "leads", "visits", "activities", "orders", "calls", "contracts", "customers")
+"""The units of metrics that are counts: a target of them has hardly three decimals."""
+
 _MEANT = re.compile(r"(?:FY)?\d{4}(?:[-/.]?[QW]?\d{1,2})*|\d{1,2}[-/.]\d{4}|Q[1-4][- ]?\d{4}|all", re.IGNORECASE)
 """What a column is called that is meant to be a period, though it may be none."""
 
@@ -64,7 +68,7 @@ def parse(
 
     `currency` is the reporting currency (NO_CURRENCY: not judged); by `staff` a code and an e-mail are one person.
     """
-    reading = _Reading(file, kpis, calendar, currency, decimal, staff)
+    reading = _Reading(file, kpis, calendar, currency, decimal, staff, is_new=True)
     reading.table(content)
     if reading.faults:
         raise ConfigError(reading.faults)
@@ -78,7 +82,7 @@ def kept(content: bytes, path: str, settings: str, kpis: Definitions, calendar: 
     """
     then = json.loads(settings or "{}")
     currency, decimal = then.get("currency", NO_CURRENCY), then.get("decimal", ".")
-    reading = _Reading(path, kpis, calendar.told(then), currency, decimal, None)
+    reading = _Reading(path, kpis, calendar.told(then), currency, decimal, None, is_new=False)
     reading.table(content)
     return reading.found
 
@@ -106,10 +110,11 @@ class _Reading:
     """One table being read: what was found, and every fault."""
 
     def __init__(
-        self, file: str, kpis: Definitions, calendar: Calendar, currency: str, decimal: str, staff: People | None
+        self, file: str, kpis: Definitions, calendar: Calendar, currency: str, decimal: str, staff: People | None, *,
+        is_new: bool,
     ) -> None:
         self.file, self.kpis, self.calendar, self.currency, self.decimal = file, kpis, calendar, currency, decimal
-        self.staff = staff
+        self.staff, self.is_new = staff, is_new  # what was taken before stays what it was
         self.found: list[Target] = []
         self.faults: list[Fault] = []
         self.kpi, self.subject, self.is_long = "kpi", "subject", False
@@ -160,6 +165,8 @@ class _Reading:
         read(row, "currency", self._in_currency, self.faults)
         if definition and subject and definition.per == "company" and subject != "company":
             self.faults.append(row.fault(self.subject, f"{definition.id} is of the company; expected company"))
+        if definition and subject and definition.per == "person" and (zeros := self._lost_zeros(subject)):
+            self.faults.append(row.fault(self.subject, f"nobody is known as {subject!r}{zeros}"))
         is_sound = len(self.faults) == before
         for column, period in self._cells(row):
             amount = read(row, column, self._amount(definition), self.faults)
@@ -170,6 +177,9 @@ class _Reading:
             elif self.kpi == "kpi":
                 self._other_length(row, column, period, definition)
 
+    def _lost_zeros(self, subject: str) -> str:
+        return "" if self.staff is None or self.staff.find(subject) else self.staff.lost_zeros(subject)
+
     def _definition(self, row: Row) -> KpiDefinition | None:
         """The KPI of a row; None if there is no such, or none that can have a target."""
         name = required(row, self.kpi, code, self.faults)
@@ -177,7 +187,8 @@ class _Reading:
             return None
         if name not in self.kpis:
             known = ", ".join(self.kpis) or "none"
-            self.faults.append(row.fault(self.kpi, f"there is no KPI of the id {name!r}; known: {known}"))
+            message = f"there is no KPI of the id {name!r}; known: {known}{hint(name, self.kpis)}"
+            self.faults.append(row.fault(self.kpi, message))
             return None
         definition = self.kpis[name]
         if definition is not None and definition.dimensions:
@@ -204,9 +215,15 @@ class _Reading:
         return found
 
     def _amount(self, definition: KpiDefinition | None) -> Callable[[Cell], Decimal]:
-        is_share = definition is not None and METRICS[definition.metric].unit == "0..1"
+        unit = METRICS[definition.metric].unit if definition else ""
+        is_share = unit == "0..1"
 
         def amount(value: Cell) -> Decimal:
+            if self.is_new and isinstance(value, str) and self._may_be_thousands(value.strip(), unit):
+                raise ValueError(
+                    f'{value.strip()} may be meant as {value.strip().replace(".", "")}; expected 1.5 or 1500, say, or '
+                    f'targets: {{file: {self.file}, decimal: ","}} where points are between thousands'
+                )
             found = number(value, self.decimal)
             if found < 0:
                 raise ValueError("expected 0 or more")
@@ -215,6 +232,12 @@ class _Reading:
             return found
 
         return amount
+
+    def _may_be_thousands(self, text: str, unit: str) -> bool:
+        """Whether a number is written as people write thousands, where three decimals would be odd: `1.500`."""
+        if self.decimal != "." or not re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", text):
+            return False
+        return minor_digits(self.currency) < 3 if unit == "money" else unit in _COUNTED
 
     def _other_length(self, row: Row, column: str, period: Period, definition: KpiDefinition) -> None:
         where = "period" if self.is_long else column

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.tokens import ScalarToken
 
 from connector.errors import ConfigError, Fault
 
@@ -186,5 +188,38 @@ def _syntax(error: Exception, text: str, file: str) -> Fault:
         return Fault(file, line, "", "a tab stands where YAML wants spaces; expected spaces for indentation")
     if "single document" in (error.context or ""):
         return Fault(file, line, "", "a second document begins here (---), expected one document in the file")
-    context = f", {error.context} from line {error.context_mark.line + 1}" if error.context_mark else ""
-    return Fault(file, line, "", f"not valid YAML: {problem}{context}; expected YAML 1.2")
+    if quoted := _open_quote(text, line):
+        opens, closes = quoted
+        line, words = opens, f"the quote that opens here closes only on line {closes}, {_ITS_OWN}"
+    else:
+        context = f", {error.context} from line {error.context_mark.line + 1}" if error.context_mark else ""
+        raw = f"{problem}{context}; expected YAML 1.2"
+        words = next((words for part, words in _IN_WORDS.items() if part in problem), raw)
+    return Fault(file, line, "", f"not valid YAML: {words}")
+
+
+_ITS_OWN = "expected it to close on its own line"
+_IN_WORDS = {  # of ruamel.yaml's problems, the first that fits
+    "unexpected end of stream": f"the quote that opens here never closes, {_ITS_OWN}",
+    "mapping values are not allowed": "a colon too many, or a line that does not begin in the column of its "
+    "neighbours; expected `key: value`, and quotes around text that holds a colon",
+    "cannot start any token": "no text begins with this character, expected quotes around it",
+    "undefined alias": "no text begins with *, expected quotes around it",
+    "but found '<scalar>'": "text goes on behind a closing quote, expected the other kind of quotes around text that "
+    "holds one",
+    "expected <block end>": "the line does not begin in the column of its neighbours, expected the same number of "
+    "spaces",
+    "expected ',' or": "a comma or a closing bracket is missing here or on a line before, expected each [ and { to "
+    "close",
+}
+
+
+def _open_quote(text: str, line: int) -> tuple[int, int] | None:
+    """The lines on which a quoted text opens and closes that reaches into that faulty line; None where none does."""
+    found = None
+    with suppress(YAMLError):
+        for token in YAML(typ="safe", pure=True).scan(text):
+            first, last = token.start_mark.line + 1, token.end_mark.line + 1
+            if isinstance(token, ScalarToken) and token.style in ("'", '"') and first < last == line:
+                found = first, last
+    return found

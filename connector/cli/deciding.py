@@ -1,4 +1,4 @@
-"""Commands by which a person decides: safety stops, quarantine, deliveries, pausing."""
+"""Commands by which a person decides: safety stops, deliveries, pausing; `quarantining` has those of the quarantine."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ import typer
 from connector.cli.session import Session, cli, command, group
 
 _stops = group("stops", "Safety stops: answers too implausible to apply unseen.")
-_quarantine = group("quarantine", "Records that could not be mapped.")
 _deliveries = group("deliveries", "What is owed to destinations, and what became of it.")
 
 _Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept with the decision.")]
 _OptionalReason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; kept with the decision.")]
 _Id = Annotated[str, typer.Argument(help="Its id, as the list shows it.")]
-_Item = Annotated[str, typer.Argument(help="SOURCE/STREAM/KEY, as the list shows it.")]
-_Items = Annotated[list[str], typer.Argument(help="SOURCE/STREAM/KEY, as the list shows it; several, or `all`.")]
 _Delivery = Annotated[str, typer.Argument(help="The delivery's key, as the list shows it.")]
 _DestinationName = Annotated[str | None, typer.Option("--destination", metavar="DEST", help="Only this destination.")]
 _State = Annotated[str | None, typer.Option("--state", metavar="STATE", help="Only those in this state.")]
@@ -72,52 +69,6 @@ def resume(
     from connector.cli.tables import decided
 
     return session.show(session.app.resume(name, reason), decided)
-
-
-@command(_quarantine)
-def quarantine(session: Session) -> int:
-    """Records set aside, each with its reason."""
-    from connector.cli.tables import quarantine
-
-    return session.show(session.app.quarantine(), quarantine)
-
-
-@command(_quarantine, "list")
-def quarantine_list(session: Session) -> int:
-    """Records set aside, each with its reason."""
-    return quarantine(session)
-
-
-@command(_quarantine, "show")
-def quarantine_show(session: Session, item: _Item) -> int:
-    """One record set aside: its reason, its page, its content."""
-    from connector.cli.tables import document
-
-    return session.show(session.app.quarantine_item(item), document)
-
-
-@command(_quarantine, "retry")
-def quarantine_retry(session: Session, item: _Items) -> int:
-    """Map again, after the mapping was mended."""
-    from connector.cli.tables import counts
-
-    return session.show(session.app.quarantine_retry(item), counts)
-
-
-@command(_quarantine, "accept")
-def quarantine_accept(session: Session, item: _Items, reason: _OptionalReason = None) -> int:
-    """Known and left as it is: no finding again until the record changes."""
-    from connector.cli.tables import counts
-
-    return session.show(session.app.quarantine_decide("accept", item, reason), counts)
-
-
-@command(_quarantine, "drop")
-def quarantine_drop(session: Session, item: _Items, reason: _Reason) -> int:
-    """Never wanted: forget the record, with the reason."""
-    from connector.cli.tables import counts
-
-    return session.show(session.app.quarantine_decide("drop", item, reason), counts)
 
 
 @command(_deliveries)

@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from connector.cli import adjusting, asking, closing, deciding, explaining, mappings, running, setting_up, staffing
+from connector.cli import (
+    adjusting,
+    asking,
+    closing,
+    deciding,
+    explaining,
+    mappings,
+    quarantining,
+    resyncing,
+    running,
+    setting_up,
+    staffing,
+)
 from connector.cli.session import Session, cli, command, print_json
 from connector.cli.values import UsageError
 from connector.errors import ConfigError, ConnectorError
@@ -25,7 +37,9 @@ INTERRUPTED, CLOSED_PIPE = 130, 141  # what shells call a process ended by SIGIN
 OBJECTS_BETWEEN_COLLECTIONS = 50_000
 """Instead of 700: loading alone makes hundreds of thousands of objects, and nearly all of them stay."""
 
-COMMANDS = (running, asking, explaining, staffing, closing, adjusting, deciding, setting_up, mappings)
+COMMANDS = (
+    running, resyncing, asking, explaining, staffing, closing, adjusting, deciding, quarantining, setting_up, mappings,
+)
 """The modules whose commands `connector` has."""
 
 

@@ -53,40 +53,6 @@ def sync(
     return session.show(answer, summary)
 
 
-@command(cli, "resync")
-def resync(
-    session: Session,
-    source: Annotated[str, typer.Argument(help="The source to read again.")],
-    stream: _Streams = None,
-    id: Annotated[
-        list[str] | None,
-        typer.Option("--id", metavar="[STREAM:]ID", help="A single record, by default a deal; repeat for several."),
-    ] = None,
-    since: Annotated[str | None, typer.Option(metavar="DATE", help="Changed from this local date on.")] = None,
-    until: Annotated[str | None, typer.Option(metavar="DATE", help="Changed up to this local date, included.")] = None,
-    full: Annotated[bool, typer.Option("--full", help="Everything the source shows.")] = False,
-    ids: Annotated[bool, typer.Option("--ids", help="The ids of all there is: what is gone, what was missed.")] = False,
-    from_landing: Annotated[
-        bool, typer.Option("--from-landing", help="Map the landed pages again; the source is not asked.")
-    ] = False,
-    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why, for the log of runs.")] = None,
-    dry_run: _DryRun = False,
-) -> int:
-    """Read an older window or named records again.
-
-    Where the next sync goes on is untouched.
-    """
-    from connector.cli.progress import Progress
-    from connector.cli.tables import summary
-
-    with Progress(session.json) as progress, session.stopping() as stop:
-        answer = session.app.resync(
-            source, streams=stream or None, ids=id or [], since=since, until=until, full=full, all_ids=ids,
-            from_landing=from_landing, reason=reason, dry_run=dry_run, progress=progress, stop=stop,
-        )
-    return session.show(answer, summary)
-
-
 @command(cli, "rebuild")
 def rebuild(session: Session) -> int:
     """Make the ledger again from the journal.

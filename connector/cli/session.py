@@ -71,6 +71,11 @@ class Session:
         self.log_format = log_format or self.log_format
 
     @property
+    def clock(self) -> Clock | None:
+        """The clock to work by; None: the machine's."""
+        return self._clock
+
+    @property
     def app(self) -> App:
         """The App of the config file, made when first asked for. Raises ConfigError."""
         if self._app is None:

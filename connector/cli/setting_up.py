@@ -1,4 +1,4 @@
-"""Commands around the installation: check, config, db, version."""
+"""Commands around the installation: init, check, config, db, version."""
 
 from __future__ import annotations
 
@@ -10,6 +10,36 @@ from connector.cli.session import Session, cli, command, group, print_json
 
 _config = group("config", "The config file.")
 _db = group("db", "Our own database.")
+
+
+@command(cli, "init")
+def init(
+    session: Session,
+    adapter: Annotated[str, typer.Argument(help="One of ours, such as hubspot, or a dotted path of your own.")],
+    name: Annotated[str | None, typer.Option(help="The source's name in the config; the adapter's without.")] = None,
+    secret: Annotated[
+        list[str] | None,
+        typer.Option("--secret", metavar="[KEY=]VARIABLE", help="The environment variable that holds a secret."),
+    ] = None,
+    given: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of the source, such as base_url.")
+    ] = None,
+    folder: Annotated[str, typer.Option("--dir", metavar="FOLDER", help="Where the files are written.")] = ".",
+    timezone: Annotated[str | None, typer.Option(help="Of periods and schedules: Asia/Ho_Chi_Minh.")] = None,
+    currency: Annotated[
+        str | None, typer.Option(help="The reporting currency: VND; the source's own where it tells one.")
+    ] = None,
+) -> int:
+    """Write a config and a mapping from what a source has, or add to them what is new there."""
+    from connector.app import init
+    from connector.cli.tables_starting import started
+
+    session.log()
+    answer = init(
+        session.config, adapter, name=name, secrets=secret or [], settings=given or [], folder=folder,
+        timezone=timezone, currency=currency, clock=session.clock,
+    )
+    return session.show(answer, started)
 
 
 @command(cli, "check")

@@ -91,12 +91,19 @@ def summary(console: Console, run: Mapping[str, Any]) -> None:
 
 
 def _troubles(run: Mapping[str, Any], streams: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> Iterable[str]:
+    from connector.cli import drifts
+
     for source in run.get("sources", ()):
         if source.get("error"):
             yield f"{source['source']}: {source['error']}"
+        if source.get("mended"):
+            yield f"{source['source']}: {source['mended']:,} records that were set aside are mapped again"
+        yield from drifts.lines(source["source"], source.get("drift"))
     for source, stream in streams:
         if stream["error"]:
             yield f"{source['source']} {stream['stream']}: {stream['error']}"
+        if stream.get("resumed"):
+            yield f"{source['source']} {stream['stream']}: went on where the same resync was interrupted"
     for one in run.get("destinations", ()):
         if one["error"]:
             yield f"{one['destination']}: {one['error']}"
@@ -130,6 +137,8 @@ def runs(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
 
 def status(console: Console, now: Mapping[str, Any]) -> None:
     """Freshness of each source and what waits."""
+    from connector.cli import drifts
+
     table(
         console, "Sources", ("source", "adapter", "last success", "age", "streams", "paused"),
         [
@@ -140,6 +149,11 @@ def status(console: Console, now: Mapping[str, Any]) -> None:
             for one in now["sources"]
         ],
     )
+    for one in now["sources"]:
+        for line in drifts.lines(one["source"], one["drift"]):
+            console.print(line)
+        if one["drift"]:
+            console.print(f"→ connector mapping lint {one['source']}")
     if people := now.get("people"):
         read = people["last_read_at"] and f"{people['employees']:,}, read {when(people['last_read_at'])}"
         console.print(f"employees of {people['from']}: {read or 'never read'}")
@@ -183,13 +197,6 @@ def stops(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
     table(console, "Safety stops", ("id", "source", "of", "since", "reason"), rows)
     if found:
         console.print("→ connector stops accept ID, or connector stops refuse ID --reason TEXT")
-
-
-def quarantine(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
-    table(
-        console, "Quarantine", ("item", "state", "reason", "since"),
-        [(one["item"], one["state"], one["reason"], when(one["first_seen_at"])) for one in found],
-    )
 
 
 def deliveries(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
@@ -236,3 +243,6 @@ def mapping_tests(console: Console, found: Sequence[Mapping[str, Any]]) -> None:
         console, "Mapping tests", ("source", "test", "line", "result"),
         [(one["source"], one["test"], one["line"], "ok" if one["ok"] else one["message"]) for one in found],
     )
+    for one in found:
+        if one.get("recorded"):
+            console.print(f"recorded: {one['file']}:{one['line']}")

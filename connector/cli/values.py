@@ -26,6 +26,17 @@ def duration(text: str, option: str) -> float:
         raise UsageError(f"{option} {text}: {error}") from None
 
 
+def share(text: str, option: str) -> float:
+    """The share (0..1) of `1%` or `0.5 %`."""
+    try:
+        found = float(text.removesuffix("%")) / 100 if text.endswith("%") else -1.0
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= 1:
+        raise UsageError(f"{option} {text}: expected a percentage from 0% to 100%, such as 1%")
+    return found
+
+
 def pairs(texts: Iterable[str], option: str) -> dict[str, str]:
     """The names and values of repeated `name=value`."""
     found: dict[str, str] = {}

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 from connector import document
 from connector.config import adapters
 from connector.config import faults as key_faults
-from connector.config.beside import Beside, ScoreFile, TargetsFile
+from connector.config.beside import Beside, ScoreFile, TargetsFile, shown
 from connector.config.keys import ConfigKeys, DestinationKeys, KpiKeys, SourceKeys
 from connector.config.scores import ScoreReader
 from connector.config.secrets import secrets
@@ -142,8 +142,11 @@ def load(path: str, environment: Mapping[str, str] | None = None) -> Config:
     Raises ConfigError with every fault, its own and those of the files it names; of a config without faults the files
     are left to whoever reads them.
     """
-    written = document.read(path)
-    folder = Path(path).resolve().parent
+    return parsed(document.read(path), Path(path).resolve().parent, environment)
+
+
+def parsed(written: Document, folder: Path, environment: Mapping[str, str] | None = None) -> Config:
+    """The config that document says, as if it lay in that folder. Raises ConfigError as `load` does."""
     filled = document.substitute(
         written, os.environ if environment is None else environment, lambda name: (folder / name).read_text("utf-8")
     )
@@ -360,7 +363,7 @@ class Reader:
         path = self.folder / name
         if path.is_file():
             return path
-        self.fault(place, f"there is no file {path}, expected a table (.csv, .xlsx or .yaml)")
+        self.fault(place, f"there is no file {shown(path)}, expected a table (.csv, .xlsx or .yaml)")
         return None
 
     def people_from(self, names: list[str], made: Mapping[str, DestinationConfig | None]) -> str | None:
@@ -412,7 +415,7 @@ class Reader:
         if any(fault.key == "fiscal_year_start" for fault in self.faults) or not isinstance(listed, list):
             return None
         kpis = dict.fromkeys(self.document.get(("kpis", number, "id")) for number in range(len(listed)))
-        return kpis | {one.id: one for one in made if not kpi.validate(one)}
+        return kpis | {one.id: one for one in reversed(made) if not kpi.validate(one)}  # of two of one id the first
 
     def names(self, key: str) -> list[str]:
         """The names under `sources` or `destinations`; those that are no text are reported as such elsewhere."""

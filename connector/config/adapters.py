@@ -7,7 +7,6 @@ belongs to another project on PyPI, which may be installed as well. `adapter: ac
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import inspect
@@ -19,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
+from connector.nearest import hint
 from connector.ports import Destination, Source
 
 _PACKAGE = Path(__file__).parent.parent
@@ -81,15 +81,14 @@ def mapping_path(name: str, folder: str = ".") -> Path:
             return own
         known = ", ".join(sorted(found.stem for found in MAPPINGS.glob("*.yaml"))) or "none"
         raise LookupError(f"there is no mapping {name!r}, expected the path of a file, or one we ship: {known}")
-    raise LookupError(f"there is no file {path}, expected the mapping's path relative to the config file")
+    raise LookupError(f"there is no file {name}, expected the mapping's path relative to the config file")
 
 
 def _none(name: str, port: Either) -> str:
     ours = shipped(port)
-    near = difflib.get_close_matches(name, ours, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
     listed = ", ".join(ours) or "none of ours"
-    return f"{name!r} is no {port.__name__.lower()}, expected one of: {listed}, or a dotted path of your own{hint}"
+    expected = f"expected one of: {listed}, or a dotted path of your own{hint(name, ours)}"
+    return f"{name!r} is no {port.__name__.lower()}, {expected}"
 
 
 def _has(name: str, port: Either) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from connector.document import Document
 from connector.errors import Fault
+from connector.nearest import hint
 from connector.yaml_reader import Place
 
 _KINDS = {
@@ -31,17 +31,13 @@ _PLAIN_WORDS = {  # of pydantic's error types
 def unknown_key(document: Document, place: Place, known: Collection[str]) -> Fault:
     """The fault of a key nobody reads: the known ones and, where it looks like a slip, the nearest."""
     listed = ", ".join(sorted(known)) or "none"
-    near = difflib.get_close_matches(str(place[-1]), known, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return document.fault(place, f"unknown key, expected one of: {listed}{hint}")
+    return document.fault(place, f"unknown key, expected one of: {listed}{hint(place[-1], known)}")
 
 
 def unknown_name(document: Document, place: Place, found: str, known: Collection[str], what: str) -> Fault:
     """The fault of a value that names nothing."""
     listed = ", ".join(sorted(known)) or "none is there"
-    near = difflib.get_close_matches(found, known, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return document.fault(place, f"there is no {what} {found!r}, expected one of: {listed}{hint}")
+    return document.fault(place, f"there is no {what} {found!r}, expected one of: {listed}{hint(found, known)}")
 
 
 def of(

@@ -28,7 +28,10 @@ class ScoreReader:
         from connector import kpi
 
         self.reader, self.document, self.destinations = reader, reader.document, destinations
-        self.sound = {one.id: one for one in kpis if not kpi.validate(one)}
+        self.sound: dict[str, KpiDefinition] = {}
+        for one in kpis:
+            if not kpi.validate(one):
+                self.sound.setdefault(one.id, one)  # of two of one id the first
         listed = self.document.get(("kpis",))
         ids = [self.document.get(("kpis", number, "id")) for number in range(len(listed or ()))] \
             if isinstance(listed, list) else []

@@ -24,7 +24,7 @@ from connector.journal.files import (
     write_file,
 )
 from connector.journal.known import mark_known, unknown_sources
-from connector.journal.mappings import activate, latest_records, take_mapping
+from connector.journal.mappings import activate, latest_records, map_again, take_mapping
 from connector.journal.passes import (
     deleted_records,
     ended_records,
@@ -55,6 +55,7 @@ __all__ = [
     "live_records",
     "load_mapping",
     "made_by",
+    "map_again",
     "map_page",
     "mapping_settings",
     "mark_known",

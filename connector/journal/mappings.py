@@ -52,24 +52,39 @@ def take_mapping(
 
     The first version of a file holds for all earlier times, so its own rows count as always known.
     """
-    _take_pipelines(writing, source_mapping, seen_at, first=first)
     total = Changes()
+    for changes in map_again(writing, source, source_mapping, seen_at, first=first).values():
+        total.changed += changes.changed + changes.new
+        total.deleted += changes.deleted
+    return total
+
+
+def map_again(
+    writing: Writing, source: Reads, source_mapping: SourceMapping, seen_at: int, *, first: bool
+) -> dict[str, Changes]:
+    """`take_mapping`, telling what became of each stream's records: new, changed, unchanged, deleted, set aside."""
+    _take_pipelines(writing, source_mapping, seen_at, first=first)
+    found: dict[str, Changes] = {}
     if first:
-        return total
+        return found
     for stream in source_mapping.streams():
-        made = Made(set(), set())
+        total, made = found.setdefault(stream, Changes()), Made(set(), set())
         for page, indexes in _latest(writing.connection, source, source_mapping.source, stream, seen_at).items():
             mapped = map_page(writing.connection, source, source_mapping, page.id, stream)
             mapped = [record for record in mapped if record.index in indexes]
             entry = PageEntry(page.id, seen_at, stream, page.read_at, mapped, page.known_until)
             changes = take_page(writing, source_mapping, entry)
             made.add(mapped, changes)
-            total.changed += changes.changed + changes.new
+            total.new += changes.new
+            total.changed += changes.changed
+            total.unchanged += changes.unchanged
             total.deleted += changes.deleted
+            total.quarantined += changes.quarantined
         total.deleted += _retract(writing, source_mapping, stream, seen_at, made)
     for stream in _former_streams(writing.connection, source_mapping):
+        total = found.setdefault(stream, Changes())
         total.deleted += _retract(writing, source_mapping, stream, seen_at, Made(set(), set()))
-    return total
+    return found
 
 
 @dataclass(slots=True)

@@ -43,7 +43,7 @@ _NEVER, _FOREVER = -(2**63) + 1, 2**63 - 1
 _EPOCH = date(1970, 1, 1)
 _PARSED: dict[str, list[duckdb.Statement]] = {}  # the .sql files: to parse them is a tenth of a small computation
 
-_RAW = {  # what is read of each ledger table, by the name it has in SQL
+READ: Mapping[str, Raw] = {  # what is read of each ledger table, by the name it has in SQL
     **{
         f"raw_{record}_extra": Raw(record, ("source", "id", "extra"), "coalesce(extra, '') <> ''")
         for record in RECORD_DIMENSIONS
@@ -427,7 +427,7 @@ class Engine:
         self._patiently(lambda: self._stream(statement, raw[0]) if raw else self._duck.execute(statement))
 
     def _stream(self, statement: str | duckdb.Statement, raw: str) -> None:
-        read = _RAW[raw]
+        read = READ[raw]
         with self.known.stream(read.table, read.columns, read.where.format(as_of=self.known.as_of)) as rows:
             self._duck.register(raw, rows)
             try:

@@ -36,20 +36,20 @@ from connector.model import micros
 from connector.pace import Pace, RateHeaders
 from connector.paging import Answer, Ask, OnePage, Pages
 from connector.paths import compile_path
-from connector.ports import AdapterSettings, Check, Context, Exchange, Page, Record, Source, Window
+from connector.ports import AdapterSettings, Allowance, Check, Context, Exchange, Page, Record, Source, Way, Window
 from connector.ports import Stream as PortStream
 
 
 class RestSettings(AdapterSettings):
-    """The address; empty is the vendor's own."""
+    """The address; without one the vendor's own."""
 
     base_url: str = ""
 
     @field_validator("base_url")
     @classmethod
     def _address(cls, given: str) -> str:
-        if given and not given.startswith(("https://", "http://")):
-            raise ValueError("expected an address that begins with https:// or http://")
+        if not given.startswith(("https://", "http://")):  # empty too: a token must not go where nobody meant it to
+            raise ValueError("expected an address that begins with https:// or http://; leave it out for the vendor's")
         return given
 
 
@@ -231,6 +231,13 @@ class RestSource(Source):
     @property
     def requests(self) -> int:
         return self.client.requests
+
+    def requests_for(self, stream: str, way: Way, records: int) -> int | None:
+        """Each record by id is a request of its own; how many a page of a list has, the past tells."""
+        return records if way == "by_id" else super().requests_for(stream, way, records)
+
+    def allowances(self) -> Sequence[Allowance]:
+        return self.client.allowances()
 
     def read(self, stream: str, window: Window, position: Any = None) -> Iterator[Page]:
         """Pages; the position is the number of the pass and the paging style's own position in it."""

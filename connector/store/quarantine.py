@@ -127,6 +127,13 @@ def open_items(connection: Connection, source: str | None = None, stream: str | 
     return list(connection.execute(query).all())
 
 
+def mended(connection: Connection, source: str, since: int) -> int:
+    """How many records of a source could be used again after that instant of knowledge."""
+    table = quarantine
+    found = select(func.count()).where(table.c.source == source, table.c.state == "mended", table.c.seen_at > since)
+    return int(connection.execute(found).scalar_one())
+
+
 def withheld(connection: Connection, as_of: int) -> list[tuple[str, str]]:
     """The (source, pipeline id) of pipelines that had a record in a stage nobody mapped, as known at `as_of`."""
     table = quarantine

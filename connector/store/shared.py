@@ -6,7 +6,7 @@ renewed under a lease, since that takes a call; nobody's transaction waits for i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, select, text, update
@@ -49,6 +49,11 @@ class StoreShared:
                 if before.get(name) != state:
                     mine = (table.c.account == account, table.c.name == name)
                     connection.execute(update(table).where(*mine).values(state=state))
+
+    def limits(self, account: str) -> Mapping[str, str]:
+        table = tables.rate_budget
+        rows = self._store().rows(select(table.c.name, table.c.state).where(table.c.account == account))
+        return {row.name: row.state for row in rows}
 
     # --- tokens ------------------------------------------------------------------------------------------------------
 

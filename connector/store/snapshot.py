@@ -22,6 +22,8 @@ from connector.store.tables import metadata
 if TYPE_CHECKING:
     import pyarrow
 
+    from connector.store.trial import Trial
+
 _BATCH = 8192  # rows
 _SQLITE_OPTIONS = {"adbc.sqlite.query.batch_rows": _BATCH}
 
@@ -121,16 +123,33 @@ def open_snapshot(url: str, as_of: int | None = None, *, reconstructed: bool = F
     As it was known then, or `reconstructed`: from what is known now of what had happened by then. An instant after the
     last commit is that of the last commit.
     """
+    with _reader(url) as reader:
+        # The first read opens the transaction: everything later is read as of this moment.
+        last = int(reader.rows("SELECT coalesce(max(last), 0) AS last FROM clock")[0]["last"])
+        asked = last if as_of is None else min(as_of, last)
+        yield Snapshot(reader, asked, last if reconstructed else asked)
+
+
+@contextmanager
+def open_trial(trial: Trial, as_of: int, known_at: int) -> Iterator[Snapshot]:
+    """What a trial sees, with what it wrote so far; it must write nothing meanwhile. Raises StoreError."""
+    if trial.url is None:
+        yield snapshot_within(trial.connection, as_of, known_at)
+        return
+    trial.flush()
+    with _reader(trial.url) as reader:
+        yield Snapshot(reader, as_of, known_at)
+
+
+@contextmanager
+def _reader(url: str) -> Iterator[Reader]:
+    """A transaction of its own that reads the store at a SQLAlchemy URL by ADBC. Raises StoreError."""
     import adbc_driver_manager
 
     address = make_url(url)
     try:
         with closing(_connect(address)) as connection:
-            reader = _Adbc(connection, _SQLITE_OPTIONS if address.get_backend_name() == "sqlite" else {})
-            # The first read opens the transaction: everything later is read as of this moment.
-            last = int(reader.rows("SELECT coalesce(max(last), 0) AS last FROM clock")[0]["last"])
-            asked = last if as_of is None else min(as_of, last)
-            yield Snapshot(reader, asked, last if reconstructed else asked)
+            yield _Adbc(connection, _SQLITE_OPTIONS if address.get_backend_name() == "sqlite" else {})
     except adbc_driver_manager.Error as error:  # its text may hold the address with a password
         code = getattr(error, "sqlstate", None) or type(error).__name__
         place = address.render_as_string(hide_password=True)
@@ -190,7 +209,7 @@ class _Within:
         import pyarrow
 
         def made() -> Iterator[pyarrow.RecordBatch]:
-            for rows in found.partitions():
+            for rows in found.partitions(_BATCH):  # without it all of them come at once
                 columns = zip(schema, zip(*rows, strict=True), strict=True)
                 arrays = [pyarrow.array(values, type=field.type) for field, values in columns]
                 yield pyarrow.RecordBatch.from_arrays(arrays, schema=schema)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, Executable, Row, create_engine, event, select, text, update
 from sqlalchemy.engine import CursorResult, make_url
@@ -25,6 +25,9 @@ from connector.errors import Busy, ConfigError, Fault, LeaseLost, StoreError
 from connector.model import micros
 from connector.ports import Clock
 from connector.store import schema, tables
+
+if TYPE_CHECKING:
+    from connector.store.trial import Trial
 
 LOCK = 0x70697065  # the one advisory lock of our PostgreSQL writers: "pipe"
 LEASE_SECONDS = 120
@@ -115,6 +118,17 @@ class Store:
             finally:
                 if is_loose:
                     _sqlite_synchronous(connection, "FULL")
+
+    @contextmanager
+    def trial(self) -> Iterator[Trial]:
+        """A transaction that is never committed and holds no lock of ours: what a change would do. Raises StoreError.
+
+        It begins with the store as it is now; `connector.store.trial` says what it costs.
+        """
+        from connector.store.trial import trial  # which is made of what stands here
+
+        with _ours(), trial(self) as made:
+            yield made
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from connector.errors import AuthError, Transient
+from connector.metadata import Metadata
 from connector.model import KpiValue, Subject, canonical_json, micros
 from connector.ports import (
     AdapterSettings,
@@ -63,7 +65,8 @@ class MemorySource(Source):
 
     `rows[stream]` is a list of JSON-able rows with `id` and, unless the stream is read whole, `modified` (ISO 8601
     with zone). Rows come in the order (modified, id), `page_size` at a time. `before_page` is called with the stream
-    and the number of pages already given; what it raises is what the reader meets.
+    and the number of pages already given; what it raises is what the reader meets. `told` is what it tells of itself,
+    of the streams that are asked for; a test may change it at any time.
     """
 
     def __init__(
@@ -75,9 +78,11 @@ class MemorySource(Source):
         streams: Sequence[Stream] | None = None,
         page_size: int = 2,
         before_page: Callable[[str, int], None] = lambda _stream, _pages: None,
+        metadata: Metadata | None = None,
     ) -> None:
         super().__init__(name, AdapterSettings(), context)
         self.rows, self.page_size, self.before_page = rows, page_size, before_page
+        self.told = metadata or Metadata()
         self._streams = streams or [Stream(stream, by_id=True) for stream in rows]
         self._requests = 0
 
@@ -111,6 +116,12 @@ class MemorySource(Source):
         for exchange in exchanges:
             for row in json.loads(exchange.answer):
                 yield Record(str(row["id"]), _modified(row), row)
+
+    def metadata(self, streams: Collection[str]) -> Metadata:
+        return replace(
+            self.told, pipelines=tuple(one for one in self.told.pipelines if one.stream in streams),
+            fields={stream: fields for stream, fields in self.told.fields.items() if stream in streams},
+        )
 
     def _page(self, stream: str, rows: list[dict[str, Any]], position: Any) -> Page:
         self._requests += 1

@@ -116,6 +116,7 @@ class Timeline:
         self._random = random.Random(plan.seed + 1)  # noqa: S311 - made-up data, not secrets
         self._open: dict[str, None] = {}
         self._last = milliseconds(plan.start)
+        portal.currency, portal.currencies = CURRENCY, ["USD", "GBP", "VND"]
         for pipeline in PIPELINES.values():
             portal.add_pipeline(pipeline.id, pipeline.label, pipeline.stages)
         for seller in plan.sellers:

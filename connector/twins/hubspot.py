@@ -32,7 +32,7 @@ from connector.twins.server import Refused, Reply, Request, Twin, run_as_process
 VERSION = "{version}"
 LONGEST_TARGET = 16_000  # characters; clients of HubSpot's cut their property lists at 15,000
 _RELEASE = re.compile(r"20\d\d-0[39](-beta)?")  # date-based: a release each March and September
-_SCOPES = {"splits": "crm.dealsplits.read_write", "emails": "sales-email-read"}
+_SCOPES = {"splits": "crm.dealsplits.read_write", "emails": "sales-email-read", "account-info": "oauth"}
 _CATEGORIES = {401: "INVALID_AUTHENTICATION", 423: "LOCKED", 429: "RATE_LIMITS"}
 
 
@@ -41,8 +41,8 @@ class HubSpotTwin(Twin):
     second, `daily` calls a day (by `zone`); the next ones get 429, with `Retry-After` if `retry_after`.
 
     `token` is the private app's and always good, `oauth` the app whose tokens end. `forbidden` are the types (or
-    "splits", "owners") answered by 403. `new_ids`: a merge over the API makes a third record. `portal.index_lag` and
-    `portal.links_per_page` may be changed at any time, as may what `limits` holds.
+    "splits", "owners", "account-info") answered by 403. `new_ids`: a merge over the API makes a third record.
+    `portal.index_lag` and `portal.links_per_page` may be changed at any time, as may what `limits` holds.
     """
 
     def __init__(self, portal: Portal | None = None, *, clock: Clock | None = None, port: int = 0,
@@ -120,6 +120,8 @@ class HubSpotTwin(Twin):
             self._on("GET", pipelines + "/{kind}/{id}", account.pipeline)
             self._on("GET", properties + "/{kind}", account.properties)
             self._on("GET", properties + "/{kind}/{name}", account.property)
+        for version in ("v3", VERSION):
+            self._on("GET", f"/account-info/{version}/details", account.details, needs="account-info")
         for links, objects in (
             ("/crm/v4/associations", "/crm/v4/objects"), (f"/crm/associations/{VERSION}", f"/crm/objects/{VERSION}"),
         ):

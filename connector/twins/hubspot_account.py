@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 from connector.twins.hubspot_records import Records, written
-from connector.twins.hubspot_search import INSTANTS, NUMBERS
 from connector.twins.hubspot_types import LINK_TYPES, SINGULAR
 from connector.twins.hubspot_view import after_of, error, inputs_of, limit_of, missing, object_of, page, slice_of
 from connector.twins.portal import Portal
@@ -21,7 +20,7 @@ class Account:
     def __init__(self, portal: Portal, records: Records) -> None:
         self.portal, self.records = portal, records
 
-    # --- owners, pipelines, properties -------------------------------------------------------------------------------
+    # --- owners, pipelines, properties, currencies -------------------------------------------------------------------
 
     def owners(self, request: Request) -> dict[str, Any]:
         archived, email = request.one("archived").lower() == "true", request.one("email")
@@ -49,12 +48,22 @@ class Account:
         return held[id]
 
     def properties(self, request: Request, kind: str) -> dict[str, Any]:
-        return {"results": [_described(name) for name in sorted(self.records.collection(kind).known)]}
+        return {"results": list(self.portal.properties_of(self.records.collection(kind).kind).values())}
 
     def property(self, request: Request, kind: str, name: str) -> dict[str, Any]:
-        if name not in self.records.collection(kind).known:
+        held = self.portal.properties_of(self.records.collection(kind).kind)
+        if name not in held:
             raise error(404, "OBJECT_NOT_FOUND", f"Property {name} does not exist")
-        return _described(name)
+        return held[name]
+
+    def details(self, request: Request) -> dict[str, Any]:
+        """https://developers.hubspot.com/docs/api-reference/latest/account/account-information/get-account-details"""
+        return {
+            "portalId": 12345678, "accountType": "STANDARD", "timeZone": "Europe/Berlin", "utcOffset": "+01:00",
+            "utcOffsetMilliseconds": 3_600_000, "companyCurrency": self.portal.currency,
+            "additionalCurrencies": list(self.portal.currencies), "uiDomain": "app-eu1.hubspot.com",
+            "dataHostingLocation": "eu1",
+        }
 
     # --- associations ------------------------------------------------------------------------------------------------
 
@@ -117,9 +126,3 @@ class Account:
             written(partial(self.portal.set_splits, one["id"], shares))
             results.append({"id": str(one["id"]), "splits": self.portal.splits.get(int(one["id"]), [])})
         return self.records.batch(results, [])
-
-
-def _described(name: str) -> dict[str, Any]:
-    type_ = "datetime" if name in INSTANTS else "number" if name in NUMBERS else "string"
-    return {"name": name, "label": name.replace("_", " ").capitalize(), "fieldType": "text", "groupName": "twin",
-            "description": "", "type": type_, "options": []}

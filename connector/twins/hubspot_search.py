@@ -8,14 +8,9 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from connector.twins.hubspot_types import CREATED, MODIFIED
+from connector.twins.hubspot_types import CREATED, INSTANTS, MODIFIED, NUMBERS
 from connector.twins.portal import Collection, Item, milliseconds
 
-INSTANTS = frozenset({
-    "createdate", "hs_createdate", "closedate", "hs_lastmodifieddate", "lastmodifieddate", "hs_timestamp",
-    "hs_meeting_start_time", "hs_meeting_end_time",
-})
-NUMBERS = frozenset({"amount", "hs_object_id", "hs_deal_stage_probability", "hs_call_duration"})
 MAX_RESULTS = 10_000
 MAX_PAGE = 200
 

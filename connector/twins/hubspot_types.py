@@ -59,6 +59,13 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
 }
 """The properties every account has beside `DEFAULTS`; the customer's own are added by `Portal.add_property`."""
 
+INSTANTS = frozenset({
+    "createdate", "hs_createdate", "closedate", "hs_lastmodifieddate", "lastmodifieddate", "hs_timestamp",
+    "hs_meeting_start_time", "hs_meeting_end_time",
+})
+NUMBERS = frozenset({"amount", "hs_object_id", "hs_deal_stage_probability", "hs_call_duration"})
+"""What search compares as instants and as numbers; everything else as text."""
+
 STAGED: Mapping[str, tuple[str, str]] = {
     "deals": ("pipeline", "dealstage"), "leads": ("hs_pipeline", "hs_pipeline_stage"),
 }

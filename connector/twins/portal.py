@@ -17,7 +17,7 @@ from connector.ports import Clock
 from connector.twins.hubspot_types import CREATED, MERGEABLE, MERGED, MODIFIED, STAGED, SYSTEM
 from connector.twins.portal_items import Collection, Index, Item, milliseconds, stamp
 from connector.twins.portal_late import Late
-from connector.twins.portal_links import Links
+from connector.twins.portal_properties import Properties
 
 __all__ = ["Collection", "Item", "Portal", "milliseconds", "stamp"]
 
@@ -25,7 +25,7 @@ _DAY = 86_400_000
 PURGED_AFTER_DAYS = 90
 
 
-class Portal(Links, Late):
+class Portal(Properties, Late):
     """One account. Not locked: a twin takes its own lock around every use."""
 
     def __init__(self, clock: Clock, *, first_id: int = 9_999_901) -> None:
@@ -168,18 +168,6 @@ class Portal(Links, Late):
             ]
         item.modified_at = max(item.modified_at, moment)
         self._modified("deals", item)
-
-    # --- the properties an account has -------------------------------------------------------------------------------
-
-    def add_property(self, kind: str, name: str) -> None:
-        """A property of the customer's own; one that was dropped is back with its values."""
-        self.collections[kind].known.add(name)
-        self.collections[kind].dropped.discard(name)
-
-    def drop_property(self, kind: str, name: str) -> None:
-        """Remove a property: it vanishes from all answers without a word, and cannot be searched or written."""
-        self.collections[kind].known.discard(name)
-        self.collections[kind].dropped.add(name)
 
     # --- what is seen late -------------------------------------------------------------------------------------------
 

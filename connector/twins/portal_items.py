@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from connector.twins.hubspot_properties import Property
 from connector.twins.hubspot_types import DEFAULTS, KNOWN, SYSTEM
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -76,7 +77,8 @@ def _time_of(entry: Mapping[str, Any]) -> str:
 
 
 class Collection:
-    """All records of one type; `ids` are in rising order. `known` are the properties the account has.
+    """All records of one type; `ids` are in rising order. `known` are the properties the account has, `described` those
+    of them that are not as HubSpot made them.
 
     `merged` says into which record an absorbed id went, `gone` keeps what absorbed and purged records last were.
     """
@@ -87,6 +89,7 @@ class Collection:
         self.ids: list[int] = []
         self.known = {*DEFAULTS[kind], *KNOWN[kind]}
         self.dropped: set[str] = set()
+        self.described: dict[str, Property] = {}
         self.merged: dict[int, int] = {}
         self.gone: dict[int, Item] = {}
 

@@ -24,6 +24,7 @@ class Setup:
         self.clock = clock
         self.owners: dict[str, dict[str, Any]] = {}
         self.teams: dict[str, str] = {}
+        self.currency, self.currencies = "EUR", list[str]()  # the account's own, and those it has beside it
         self._pipelines: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in STAGED}
 
     @property

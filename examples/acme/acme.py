@@ -1,8 +1,11 @@
 """Acme CRM, REST v2, by an API token. Acme is invented: docs/writing-an-adapter.md builds this file."""
 
+from collections.abc import Collection
+
 from pydantic import SecretStr
 
 from connector.auth import Auth, Bearer
+from connector.metadata import Metadata, PipelineInfo, StageInfo
 from connector.paging import CursorPages
 from connector.rest import RestSettings, RestSource, Stream
 
@@ -30,3 +33,11 @@ class Acme(RestSource):
 
     def credential(self) -> Auth:
         return Bearer(self.settings.token.get_secret_value())
+
+    def metadata(self, streams: Collection[str]) -> Metadata:
+        """The stages of deals, in their order."""
+        if "deals" not in streams:
+            return Metadata()
+        rows = self.client.get("/stages", stream="deals").json()["data"]
+        stages = tuple(StageInfo(row["id"], row["name"], row["outcome"]) for row in rows)
+        return Metadata(pipelines=(PipelineInfo("sales", "Sales", stages),))

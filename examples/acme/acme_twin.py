@@ -7,6 +7,7 @@ from connector.twins.clock import SimulatedClock
 from connector.twins.server import Refused, Reply, Request, Twin, run_as_process
 
 PAGE = 3
+STAGES = [("new", "New", "open"), ("offer", "Offer", "open"), ("won", "Won", "won"), ("lost", "Lost", "lost")]
 
 
 class AcmeTwin(Twin):
@@ -16,6 +17,7 @@ class AcmeTwin(Twin):
         super().__init__(**given)
         self.token = "acme-token"  # noqa: S105 - a fake's
         self.rows = {"users": {}, "deals": {}}
+        self.route("GET", "/v2/stages", self.stages)
         self.route("GET", "/v2/{kind}", self.list)
         self.route("GET", "/v2/{kind}/{id}", self.one)
 
@@ -37,6 +39,10 @@ class AcmeTwin(Twin):
     def one(self, request: Request, kind, id):
         self.let_in(request)
         return self.rows[kind].get(id) or Reply(404, {"error": "not found"})
+
+    def stages(self, request: Request):
+        self.let_in(request)
+        return {"data": [{"id": id, "name": name, "outcome": outcome} for id, name, outcome in STAGES]}
 
     def let_in(self, request: Request):
         if request.headers.get("authorization") != f"Bearer {self.token}":

@@ -16,6 +16,7 @@ from pydantic import ConfigDict
 from test_acme import TestAcme as Good
 
 from connector import auth, errors, paging, rest
+from connector.metadata import FieldInfo, Metadata
 from connector.ports import AdapterSettings, Exchange, Listed, Page, Record, Window
 from connector.ports import Stream as PortStream
 
@@ -267,6 +268,49 @@ class StaysConnected(Acme):
         """Nothing."""
 
 
+class TellsOfOthers(Acme):
+    """Tells of the deals, whatever it is asked of."""
+
+    def metadata(self, streams):
+        return super().metadata(["deals"])
+
+
+class TellsAnotherName(Acme):
+    """Tells the field by what people call it, not by what stands in the record."""
+
+    def metadata(self, streams):
+        fields = {"amount": FieldInfo("amount", type="number")}
+        return replace(super().metadata(streams), fields={"deals": fields} if "deals" in streams else {})
+
+
+class TellsStagesTwice(Acme):
+    """Tells the stages of each of two teams, under one pipeline."""
+
+    def metadata(self, streams):
+        told = super().metadata(streams)
+        return replace(told, pipelines=[replace(one, stages=[*one.stages] * 2) for one in told.pipelines])
+
+
+class TellingMoves(Acme):
+    """Takes what it tells for a reading, and reads on from there."""
+
+    def metadata(self, streams):
+        self.told_at = self.now()
+        return super().metadata(streams)
+
+    def read(self, stream, window, position=None):
+        return super().read(stream, replace(window, lo=getattr(self, "told_at", window.lo)), position)
+
+
+class HasNothing(Acme):
+    """Tells that there is nothing when it is refused."""
+
+    def metadata(self, streams):
+        with suppress(errors.RemoteError):
+            return super().metadata(streams)
+        return Metadata()
+
+
 CAUGHT = {
     SkipsTheFloor: "test_a_window_includes_its_lower_end",
     EndsEarly: "test_a_window_includes_its_upper_end",
@@ -296,6 +340,11 @@ CAUGHT = {
     NeverForgets: "test_a_deleted_record_is_in_no_complete_reading",
     ChecksNothing: "test_check_names_every_stream_and_all_is_well",
     StaysConnected: "test_closing_leaves_nothing_open",
+    TellsOfOthers: "test_metadata_is_of_the_streams_asked_for",
+    TellsAnotherName: "test_fields_told_stand_in_the_records",
+    TellsStagesTwice: "test_stages_are_told_once",
+    TellingMoves: "test_telling_changes_nothing",
+    HasNothing: "test_a_refusal_is_not_told_as_having_nothing",
 }
 
 

@@ -138,7 +138,7 @@ class Life:
 
     def _quiet(self, mode: Mode) -> list[str]:
         """A run that nothing disturbs; which of its streams did not end well."""
-        summaries = self.pull(Plan(mode))
+        summaries = self.pull(Plan(mode, restart=mode == "full"))  # one that was interrupted would show what was then
         if self._decide():
             summaries = self.pull(Plan("accepted"))
         self.clock.advance(seconds=60)

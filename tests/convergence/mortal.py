@@ -26,8 +26,9 @@ POINTS = {
     "hooks": ("acquire", "take", "release"),
 }
 """The functions that open a transaction in each kind of run: the points at which it may die."""
-SELDOM = {"keep", "leave_out", "receive", "keep_token", "accept"}
-"""Others: only in long readings, of streams that are not mapped, in other commands, or when a token is renewed."""
+SELDOM = {"keep", "leave_out", "receive", "keep_token", "accept", "forget_resync", "_end", "_settle"}
+"""Others: only in long readings, of streams that are not mapped, in other commands, when a token is renewed, or at the
+end of a resync."""
 
 
 class Died(BaseException):

@@ -183,6 +183,6 @@ class Product:
 def _one_by_one(plan: Plan, mapping: SourceMapping, source: HubSpot) -> list[Plan]:
     listing = {stream.name for stream in source.streams() if stream.ids}
     return [
-        Plan(plan.mode, [stream], since=plan.since, until=plan.until)
+        replace(plan, streams=[stream])
         for stream in plan.streams or mapping.streams() if plan.mode != "all_ids" or stream in listing
     ]

@@ -134,7 +134,12 @@ def test_75_when_another_run_holds_every_stream_and_nothing_was_done(project: Pr
     result = project.process("sync", "--json")
     assert result.code == 75
     assert str(os.getpid()) in result.json["error"]["message"]
+    assert project("resync", "crm", "--full", "--json").code == 75
     assert project("runs", "--json").json == []
+    store.release(leases.pop())
+    half = project("resync", "crm", "--full", "--json")
+    read = {stream["stream"]: stream["status"] for stream in half.json["sources"][0]["streams"]}
+    assert (half.code, read) == (1, {"owners": "busy", "deals": "ok"})
     for lease in leases:
         store.release(lease)
     assert project("sync").code == 0

@@ -145,7 +145,7 @@ def test_an_attainment_that_a_metric_cannot_have_is_a_fault() -> None:
         (fault,) = kpi.validate(KpiDefinition("one", metric, options={"attainment": "half"}))
         assert fault == f"options.attainment: no 'half'; known: {known}"
     (fault,) = kpi.validate(KpiDefinition("one", "coverage", options={"attainment": "met"}))
-    assert fault == "options: coverage has no option 'attainment'; known: credit"
+    assert fault == "options.attainment: coverage has no such option; known: credit"
 
 
 def test_two_sides_that_do_not_make_the_value_do_not_tell_it_more_exactly() -> None:

@@ -37,7 +37,7 @@ def test_the_page_names_every_fault_and_every_kind_of_change(account):
 
 def test_the_page_names_what_can_be_done_to_an_account():
     inner = {"item", "linked", "searchable", "catch_up", "pipelines_of", "stages_of", "add_owner", "add_pipeline",
-             "pipelines", "index_lag"}
+             "pipelines", "properties_of", "index_lag"}
     done = {name for name in dir(Portal) if not name.startswith("_")} - inner
     assert [name for name in sorted(done) if f"`{name}" not in PAGE] == []
 

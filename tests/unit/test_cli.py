@@ -20,7 +20,7 @@ from connector.cli.values import UsageError, duration, pairs
 DOCS = Path(__file__).parents[2] / "docs"
 HEAVY = ("duckdb", "pyarrow", "sqlalchemy", "rich", "pydantic", "structlog", "openpyxl", "apscheduler", "requests")
 LATER = (
-    "init", "reconcile", "forecast", "backup", "keys", "purge", "erase", "worker",
+    "reconcile", "forecast", "backup", "keys", "purge", "erase", "worker",
 )
 
 

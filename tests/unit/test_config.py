@@ -287,7 +287,7 @@ def test_a_kpi_with_one_bad_key_is_told_its_other_faults_too(folder):
         "9: kpis[0].metric: no metric 'won_valeu'",
     ]
     assert [fault.split(": ")[1] for fault in found[5:]] == [
-        "kpis[1].every", "kpis[1].where.x", "kpis[1].by", "kpis[1].where", "kpis[2].metric", "kpis[2].id",
+        "kpis[1].every", "kpis[1].where.x", "kpis[1].by", "kpis[1].where.nope", "kpis[2].metric", "kpis[2].id",
     ]
 
 
@@ -462,6 +462,19 @@ def test_every_key_is_explained_in_the_example_and_in_the_docs():
 def test_the_schema_in_the_docs_is_this_one():
     """When it is stale: python -m connector.config.schema > docs/config.schema.json"""
     assert (ROOT / "docs" / "config.schema.json").read_text() == config_schema.text()
+
+
+def test_every_key_in_the_schema_is_described():
+    whole = config_schema.schema()
+    pending, missing = [whole, *whole["$defs"].values()], []
+    while pending:
+        node = pending.pop()
+        keys = node.get("properties", {})
+        told = {name: one for name, one in keys.items() if one is not True}
+        missing += [name for name, one in told.items() if not {"description", "$ref"} & one.keys()]
+        inner = [node.get("items"), node.get("additionalProperties"), node.get("then"), *keys.values()]
+        pending += [one for one in (*inner, *node.get("allOf", ()), *node.get("anyOf", ())) if isinstance(one, dict)]
+    assert missing == []
 
 
 def test_the_schema_knows_the_keys_of_our_adapters():

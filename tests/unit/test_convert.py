@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -91,6 +92,25 @@ def test_what_cannot_be_converted_says_what_is_expected_and_not_the_value(name: 
     with pytest.raises(ValueError, match=expected) as caught:
         made(name, value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["1.5", "1500.5", ".5", "12.345.67", "1.500,5.0"])
+def test_beside_a_decimal_comma_a_point_is_never_taken_for_one(text: str) -> None:
+    """`1.5` was read as 15."""
+    with pytest.raises(ValueError, match="points between groups of three digits"):
+        made("money", text, decimal=",")
+
+
+@pytest.mark.parametrize(("name", "arguments", "expected"), [
+    ("datetime", {"zone": 7}, "datetime takes text as zone, found int; quote it"),
+    ("datetime", {"format": 7}, "datetime takes text as format, found int; quote it"),
+    ("money", {"decimal": ";"}, "money takes \".\" or \",\" as decimal, found ';'"),
+])  # fmt: skip
+def test_an_argument_is_judged_before_any_record_is_read(
+    name: str, arguments: dict[str, Any], expected: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(expected)):
+        convert.build(name, arguments, HANOI)
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**14), max_value=10**14))

@@ -87,6 +87,12 @@ def test_of_a_duplicate_key_the_last_value_is_read_so_that_the_file_s_other_faul
     [
         ("a:\n\tb: 1\n", 2, "a tab stands"),
         ("a: 1\nb: [1\n", 2, "not valid YAML"),
+        ("a: 1\nb: \"x\nc: 1\nd: \"y\"\n", 2, "the quote that opens here closes only on line 4"),
+        ("a: \"x\nb: 1\n", 1, "the quote that opens here never closes"),
+        ("a: 'it's'\n", 1, "text goes on behind a closing quote"),
+        ("a: b: c\n", 1, "a colon too many"),
+        ("a: *x\n", 1, "no text begins with *"),
+        ("a:\n   b: 1\n  c: 2\n", 3, "the line does not begin in the column of its neighbours"),
         ("a: 1\n---\nb: 1\n", 2, "a second document"),
         (b"a: 1\nb: \xff\n", 2, "not UTF-8"),
         ("a: 1\nb: \x01\n", 2, "control character"),

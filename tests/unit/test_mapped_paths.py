@@ -37,5 +37,18 @@ def test_of_parts_that_are_not_sent_at_all_each_is_missed() -> None:
     assert unserved([links], "deals", ["associations."]) == ["associations.companies", "associations.p_1"]
 
 
+def test_where_fields_stand_alone_every_plain_path_begins_like_one_of_them() -> None:
+    told = ("id", "amount", '"deal name"', "currency.code", "lines")
+    mapped = [
+        entry(key="id", only_if="gone || amount", fields={
+            "name": '"deal name"', "amount": {"path": "amout", "currency": "currency.code"}, "owner": "owner.id",
+            "lost_reason": '"lost because"',
+        }),
+        entry(each="lines", key="item.id", fields={"deal": "record.id", "to": "item.stage", "at": "record.at"}),
+        entry(each="rows", fields={"to": "item.stage"}),
+    ]  # fmt: skip
+    assert unserved(mapped, "deals", told) == ['"lost because"', "amout", "at", "owner", "rows"]
+
+
 def test_a_source_that_tells_no_fields_misses_none() -> None:
     assert unserved([entry(fields={"name": "properties.x"})], "deals", ()) == []

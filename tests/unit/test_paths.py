@@ -33,6 +33,11 @@ def test_a_path_that_is_none_says_so() -> None:
         compile_path("a[")
 
 
+def test_a_function_jmespath_does_not_have_is_a_fault_of_the_path_and_not_of_every_record() -> None:
+    with pytest.raises(ValueError, match=r"there is no function lenght; known: abs, .*; did you mean length\?"):
+        compile_path("items[?lenght(name) > `1`].id | [0]")
+
+
 def test_a_function_given_null_is_a_value_error_that_names_the_path() -> None:
     with pytest.raises(ValueError, match=r"JMESPath join\(',', a\): JMESPathTypeError"):
         compile_path("join(',', a)")({})

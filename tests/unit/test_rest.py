@@ -250,3 +250,11 @@ def test_a_source_declares_its_limits(vendor: Any, clock: FakeClock, answer: Any
 def test_an_address_begins_with_its_scheme() -> None:
     with pytest.raises(ValidationError, match="https://"):
         RestSettings(base_url="api.example.com")
+
+
+@pytest.mark.parametrize("address", ["", "api.acme.example", "ftp://api.acme.example"])
+def test_an_address_that_is_none_is_a_fault_and_not_the_vendor_s(address: str) -> None:
+    """An unset variable with an empty default would send the token where nobody meant it to go."""
+    with pytest.raises(ValueError, match="leave it out for the vendor's"):
+        RestSettings(base_url=address)
+    assert RestSettings().base_url == ""

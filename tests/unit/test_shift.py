@@ -45,6 +45,14 @@ def test_a_number_that_was_withheld_does_not_move_by_being_told_but_by_being_wit
     assert (move.before, move.after, move.share) == (7, 0, 1)
 
 
+def test_a_period_of_which_no_record_could_be_read_does_not_move_by_being_told() -> None:
+    """While a stage is missing, a month whose deals are all set aside has no value at all, not a withheld one."""
+    withheld = value(None, status="withheld", period="2026-02")
+    assert moves([withheld], [value("7"), value("8", period="2026-02")]) == []
+    (move,) = moves([value("1", period="2026-02")], [value("7"), value("1", period="2026-02")])
+    assert (move.period, move.share) == ("2026-01", None), "nothing was withheld: that is from nothing to something"
+
+
 def test_what_stays_is_no_move_and_each_period_is_judged_alone() -> None:
     before = [value("100", period=f"2026-0{month}") for month in (1, 2, 3)]
     after = [value("100", period="2026-01"), value("95", period="2026-02"), value("50", period="2026-03")]

@@ -61,7 +61,7 @@ def test_empty_and_blank_cells_are_none_and_short_rows_are_filled() -> None:
         (b"a,b,a\n", "t.csv:1: a: this column name stands twice"),
         (b"a,b\n1,2\n3,4,5\n", "t.csv:3: 3 cells under 2 columns"),
         (b'a,b\n1,"open\n', "t.csv:2: not a CSV row"),
-        (b"a\n\xff\xff\n", "not UTF-8 text"),
+        (b"a\n\xff\xff\n", "t.csv:2: not UTF-8 text"),
     ],
 )
 def test_a_csv_that_cannot_be_read_says_where_and_why(content: bytes, said: str) -> None:
@@ -106,13 +106,14 @@ def test_what_is_no_workbook_is_a_fault() -> None:
         cells(b"code,name\n", "t.xlsx")
 
 
-def test_yaml_rows_keep_exact_decimals_dates_and_lines() -> None:
+def test_yaml_rows_keep_exact_decimals_and_lines_and_have_no_dates() -> None:
     first = "people:\n  - {code: '007', share: 0.10, from: 2026-01-31}\n"
     second = "  - code: 0123\n    at: 2026-01-31T10:00:00+07:00\n"
     rows = list(read_table((first + second).encode(), "t.yaml"))
-    assert rows[0].cells == {"code": "007", "share": Decimal("0.10"), "from": date(2026, 1, 31)}
+    assert rows[0].cells == {"code": "007", "share": Decimal("0.10"), "from": "2026-01-31"}
     assert rows[1].cells == {"code": 123, "at": "2026-01-31T10:00:00+07:00"}
     assert [(row.sheet, row.number) for row in rows] == [("people", 2), ("people", 3)]
+    assert str(rows[1].fault("at", "wrong")) == "t.yaml:4: people.at: wrong"
 
 
 @pytest.mark.parametrize(
@@ -121,8 +122,9 @@ def test_yaml_rows_keep_exact_decimals_dates_and_lines() -> None:
         (b"a: 1\n", "t.yaml:1: a: expected a list of rows, found int"),
         (b"- 1\n", "t.yaml:1: expected `column: value`"),
         (b"- {a: [1]}\n", "t.yaml:1: a: a cell holds one value"),
-        (b"- {a: 1\n", "not YAML"),
-        (b"- {a: 1, a: 2}\n", "not YAML"),
+        (b"- {a: 1\n", "t.yaml:1: not valid YAML"),
+        (b"- {a: 1,\n   a: 2}\n", "t.yaml:2: [0].a: the key is given twice, first on line 1"),
+        (b"- a: 1\n\tb: 2\n", "t.yaml:2: a tab stands where YAML wants spaces"),
     ],
 )
 def test_yaml_that_is_no_table_says_where_and_why(content: bytes, said: str) -> None:

@@ -190,6 +190,19 @@ def test_what_is_at_fault_elsewhere_is_not_judged_here() -> None:
     assert len(parse("kpi,subject,period,target,currency\nwon,007,2026-01,1,USD\n", currency="XXX")) == 1
 
 
+def test_a_point_that_may_stand_between_thousands_is_a_fault_where_three_decimals_would_be_odd() -> None:
+    head = "kpi,subject,period,target\n"
+    assert "1.500 may be meant as 1500" in message(f"{head}won,007,2026-01,1.500\n")
+    for sound in ("1.50", "1.5000", "0.125", "1500.125"):
+        assert parse(f"{head}won,007,2026-01,{sound}\n")[0].amount == Decimal(sound)
+    assert parse(f"{head}won,007,2026-01,1.500\n", currency="KWD")[0].amount == Decimal("1.5")
+
+
+def test_what_was_taken_before_stays_what_it_was() -> None:
+    content = b"kpi,subject,period,target\nwon,007,2026-01,1.500\n"
+    assert targets.kept(content, "t.csv", "", KPIS, Calendar()) == [Target("won", "007", JANUARY, Decimal("1.5"))]
+
+
 # --- kept and told ---------------------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""The contract of a source: some seventy checks that an adapter gets by saying how its vendor is served.
+"""The contract of a source: some eighty checks that an adapter gets by saying how its vendor is served.
 
     class TestAcme(SourceContract):
         adapter = Acme
@@ -27,12 +27,13 @@ from connector.testing.contract.refusals import RefusalChecks
 from connector.testing.contract.settings import SettingsChecks
 from connector.testing.contract.shape import ShapeChecks
 from connector.testing.contract.sides import SideChecks
+from connector.testing.contract.telling import TellingChecks
 from connector.testing.contract.windows import WindowChecks
 
 
 class SourceContract(
     ShapeChecks, WindowChecks, PositionChecks, ByIdChecks, DeleteChecks, ClockChecks, FaultChecks, RefusalChecks,
-    SettingsChecks, ProductChecks, SideChecks,
+    SettingsChecks, ProductChecks, SideChecks, TellingChecks,
 ):
     """All the checks. Subclass it once for each way in which the adapter is used."""
 

@@ -48,7 +48,8 @@ def test_the_shipped_mapping_reads_nothing_that_is_not_sent(
 def test_a_mapped_property_that_is_not_read_is_named(twin: HubSpotTwin, clock: FakeClock, tmp_path: Path) -> None:
     for name in ("closed_lost_reason", "hs_manual_forecast_category", "notes_next_activity_date", "khu_vuc"):
         twin.portal.add_property("deals", name)
-    said = "the mapping reads properties.khu_vuc, which the source does not send"
+    said = '"Khu vuc" (properties.khu_vuc) of deals is there but not asked for; deal.extra.region is read from it: ask '
+    said += "for it: properties: {deals: [khu_vuc]} under the source crm in the config"
     assert checked(twin, clock, tmp_path, "properties.khu_vuc") == {"fields of deals": said}
     assert checked(twin, clock, tmp_path, "properties.khu_vuc", properties={"deals": ["khu_vuc"]}) == {}
 
@@ -59,7 +60,8 @@ def test_links_that_a_mapping_takes_and_that_are_not_read_are_named(
     """`hubspot_leads` says in its first lines which associations it wants; without them no deal had a lead."""
     for name in ("closed_lost_reason", "hs_manual_forecast_category", "notes_next_activity_date"):
         twin.portal.add_property("deals", name)
-    said = "the mapping reads associations.leads, which the source does not send"
+    said = "the source has no associations.leads of deals; deal.lead is read from it: correct the path, or leave the "
+    said += "field out; or ask for it: associations: {deals: [leads]} under the source crm in the config"
     assert checked(twin, clock, tmp_path, name="hubspot_leads") == {"fields of deals": said}
     assert checked(twin, clock, tmp_path, name="hubspot_leads", associations={"deals": ["leads"]}) == {}
 
@@ -96,6 +98,6 @@ def test_our_adapters_are_loaded_with_their_parts_whatever_else_is_called_adapte
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "adapters", types.ModuleType("adapters"))
-    for name in ("adapters.hubspot", "adapters._hubspot_wire"):
+    for name in ("adapters.hubspot", "adapters._hubspot_metadata", "adapters._hubspot_wire"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     assert load_adapter("hubspot", Source).__module__ == "adapters.hubspot"
