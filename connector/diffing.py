@@ -38,7 +38,8 @@ def diff(
     """What that file would change: moves by KPI and period, the values behind them, and records; both largest first.
 
     `limit` (0..1): `beyond` says of each move whether it is larger; without it that is null. A KPI that is new with the
-    file moves nothing: `new_kpis`. Raises ConfigError with the faults of the file, StoreError.
+    file moves nothing: `new_kpis`; nor does what was withheld and would be told: `released`. Raises ConfigError with
+    the faults of the file, StoreError.
     """
     with offered(here, new, kind, source) as offer, here.store.trial() as trial:
         as_of = trial.last
@@ -47,17 +48,19 @@ def diff(
             terms = _in_force(snapshot)
             before = terms.values(trial.connection, snapshot)
         news, taken = offer.take(trial, stamp)
-        moves, values, new_kpis = list[dict[str, Any]](), list[dict[str, Any]](), list[str]()
+        moves, values, released, new_kpis = *(list[dict[str, Any]]() for _ in range(3)), list[str]()
         if news:
             with open_trial(trial, as_of, stamp) as snapshot:
                 then = _in_force(snapshot)
                 after, closing = _after(here, then, trial.connection, snapshot, before)
             moves, values = moving.told(before, after, closing, limit)
+            released = moving.released(before, after, closing)
             new_kpis = sorted({one.id for one in then.definitions} - {one.id for one in terms.definitions})
         return {
             "kind": offer.kind, "file": offer.file, "source": offer.source, "changes": news, "as_of": iso(as_of),
             "max_shift": limit, "moves": moves, "values": values,
             "records": _records(trial.connection, taken, stamp), "new_kpis": new_kpis,
+            "released": released,
         }
 
 

@@ -67,6 +67,23 @@ def told(
     return moves, [_value(one, after.get(one.key), closing) for one in moving]
 
 
+def released(
+    before: Sequence[KpiValue], after: Mapping[Key, KpiValue], closing: Closing
+) -> list[dict[str, Any]]:
+    """The numbers, other than 0, that were withheld and would be told: they move by nothing, as the guard sees it."""
+    kpis = {value.kpi for value in before}
+    judged = {one.key for pair in shift.beside(before, after.values()) for one in pair if one is not None}
+    return [
+        {
+            "kpi": one.kpi, "metric": one.metric, "subject": _subject(one), "dimensions": dict(one.dimensions),
+            "period": one.period, "state": "open" if closing.closed.is_open(one) else "closed", "after": one.value,
+            "currency": one.currency, "unit": one.unit,
+        }
+        for key, one in sorted(after.items())
+        if one.kpi in kpis and key not in judged and one.value is not None and Decimal(one.value)
+    ]
+
+
 def _most_first(moving: _Moving, base: Decimal) -> tuple[bool, Decimal, Key]:
     moved = abs(moving.difference)
     return bool(base), -(moved / base if base else moved), moving.key
@@ -98,7 +115,7 @@ def _value(moving: _Moving, later: KpiValue | None, closing: Closing) -> dict[st
     adjusted = None if amounts is None or amounts.is_nothing or moving.is_open else amounts
     return {
         "kpi": one.kpi, "metric": one.metric,
-        "subject": {"kind": one.subject.kind, "key": one.subject.key, "name": one.subject.name},
+        "subject": _subject(one),
         "dimensions": dict(one.dimensions), "period": one.period, "state": "open" if moving.is_open else "closed",
         "before": then.value if then else None, "after": now.value if now else None,
         "difference": format(moving.difference, "f") if _compare(then, now) else None,
@@ -107,6 +124,10 @@ def _value(moving: _Moving, later: KpiValue | None, closing: Closing) -> dict[st
         "frozen": kept.value if kept and not moving.is_open else None,
         "adjustment": None if adjusted is None else {"state": _state(one), **_texts(adjusted)},
     }
+
+
+def _subject(one: KpiValue) -> dict[str, str]:
+    return {"kind": one.subject.kind, "key": one.subject.key, "name": one.subject.name}
 
 
 def _compare(then: KpiValue | None, now: KpiValue | None) -> bool:

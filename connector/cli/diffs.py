@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +102,10 @@ def _rest(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"records: {', '.join(f'{counts[name]:,} {word}' for name, word in said)}"
     if found["new_kpis"]:
         yield f"new KPIs, which move nothing: {', '.join(found['new_kpis'])}"
+    released = Counter((one["kpi"], one["period"]) for one in found["released"])
+    if released:
+        whose = ", ".join(f"{kpi} of {period} ({count:,})" for (kpi, period), count in sorted(released.items()))
+        yield f"withheld until now, then told: {whose}"
     if found["max_shift"] is not None:
         beyond = sum(move["beyond"] for move in found["moves"])
         yield f"{beyond or 'none'} of {len(found['moves'])} KPIs and periods beyond {found['max_shift'] * 100:g} %"

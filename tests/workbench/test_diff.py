@@ -12,6 +12,7 @@ from connector import diffing
 from connector.store import tables
 from connector.store.store import Store
 from connector.testing import FakeClock
+from connector.twins.hubspot import HubSpotTwin
 from connector.wiring import Installation
 from tests.e2e.project import Project, make
 from tests.workbench.account import NOW, ROOT, TOKEN
@@ -142,3 +143,22 @@ def test_what_mapping_the_landing_again_would_change(tmp_path: Path) -> None:
     assert summary() == ((1, 0, 0, 0, 1), None)  # the mapping in force: only what is set aside is tried
     project.replace("crm.yaml", '"2": proposal', '"2": proposal, "9": negotiation')
     assert summary() == ((4, 1, 0, 3, 0), None)
+
+
+def test_a_stage_that_is_mapped_at_last_tells_what_was_withheld(project: Project, twin: HubSpotTwin) -> None:
+    """A new deal in a stage nobody mapped withholds the open months of its pipeline."""
+    assert project("sync", "--json", **TOKEN).code == 0
+    mapping = (project.folder / "hubspot.yaml").read_text("utf-8")
+    twin.portal.add_stage("default", ("legal", "Legal review", "0.5"))
+    twin.portal.create("deals", {
+        "dealname": "Late", "pipeline": "default", "dealstage": "legal", "amount": "100", "deal_currency_code": "EUR",
+    })  # fmt: skip
+    project.clock.advance(minutes=30)  # type: ignore[union-attr]  # the test's own
+    assert project("sync", "--json", **TOKEN).code == 1
+    sent = '      "contractsent":'
+    project.write("new.yaml", mapping.replace(sent, f'      "legal": qualification\n{sent}'))
+    answer = project("mapping", "diff", "new.yaml", "--json", **TOKEN).json
+    (held,) = [one for one in answer["released"] if (one["kpi"], one["period"]) == ("open_pipeline", "2026-11")]
+    # Deals 3, 6, 8 and 9 are open: 1,750.50 + 2,500.50 + 3,000.50 + 3,250.50, and the late one.
+    assert (held["after"], held["currency"], held["state"]) == ("10602.00", "EUR", "open")
+    assert "withheld until now, then told: " in project("mapping", "diff", "new.yaml", **TOKEN).out
