@@ -20,6 +20,7 @@ from connector.config import schema as config_schema
 from connector.config.adapters import MAPPINGS, findable, load_adapter
 from connector.config.beside import shown
 from connector.errors import ConfigError, Fault
+from connector.exact import NO_CURRENCY
 from connector.metadata import Metadata
 from connector.ports import AdapterSettings, Clock, Context, Source
 from connector.starting import answer, config_file, mapping_file
@@ -122,7 +123,7 @@ def _new(
         return config_file.first(f"{SCHEMAS}/config.schema.json", zone, currency, source, listed, destination, others)
 
     nothing = Metadata()
-    trial = written(nothing, "entities: []", STAND_IN, wanted.timezone, wanted.currency or "XXX")
+    trial = written(nothing, "entities: []", STAND_IN, wanted.timezone, wanted.currency or NO_CURRENCY)
     read = _judged(trial, wanted, file, model, environment, faults)
     with _asked(read, file, clock) as source:
         shipped = _shipped(wanted.adapter)

@@ -136,5 +136,5 @@ STANDARD: Mapping[str, Property] = {
         "Task status", NOT_STARTED="Not started", IN_PROGRESS="In progress", WAITING="Waiting", DEFERRED="Deferred",
         COMPLETED="Completed",
     ),
-    "hs_task_type": _choice("Task type", EMAIL="Email", CALL="Call", TODO="To-do"),
+    "hs_task_type": _choice("Task type", EMAIL="Email", CALL="Call", TODO="To-do"),  # HubSpot's own three values
 }
