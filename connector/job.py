@@ -124,16 +124,14 @@ class Job:
     def _pull(self, result: SourceResult, plan: Plan) -> None:
         """One source; whatever happens is kept in its result."""
         here, name = self.here, result.source
-        found = here.config.sources[name]
         try:
             source = here.source(name, self.stop)
             with closing(source):
                 if not self.dry_run:
                     activation.activate(here, source, self.mappings[name])
                 result.streams = sync.pull(
-                    here.store, source, self.mappings[name],
-                    sync.Settings(found.since, found.overlap, here.config.guard_shrink, found.windows, found.ids_every),
-                    run=self.run, plan=plan, clock=here.clock, stop=self.stop, wait=self.wait,
+                    here.store, source, self.mappings[name], here.reading(name), run=self.run, plan=plan,
+                    clock=here.clock, stop=self.stop, wait=self.wait,
                     progress=lambda stream, records: self.progress(name, stream, records),
                 )
                 if plan.mode == "sync":

@@ -31,8 +31,7 @@ def run_sync(
         job.pull(plans)
         job.compute()
         if push:
-            unscheduled = [name for name, one in here.config.destinations.items() if one.schedule is None]
-            job.deliver(unpaused(job, unscheduled, named=False))
+            _deliver(job)
         return job.finish()
 
 
@@ -49,8 +48,7 @@ def run_resync(
         _note(job, asked, reason)
         job.pull(dict.fromkeys(names, plan))
         job.compute()
-        unscheduled = [name for name, one in here.config.destinations.items() if one.schedule is None]
-        job.deliver(unpaused(job, unscheduled, named=False))
+        _deliver(job)
         return job.finish()
 
 
@@ -59,8 +57,7 @@ def run_hooks(here: Installation, source: str, *, stop: Stop = never) -> Answer:
     with started(here, "hooks", silent, stop, dry_run=False) as job:
         job.pull({source: Plan("hooks")})
         job.compute()
-        unscheduled = [name for name, one in here.config.destinations.items() if one.schedule is None]
-        job.deliver(unpaused(job, unscheduled, named=False))
+        _deliver(job)
         return job.finish()
 
 
@@ -72,8 +69,7 @@ def run_accepted(here: Installation, source: str, stream: str) -> Answer:
     with started(here, "stops", silent, never, dry_run=False) as job:
         job.pull({source: Plan("accepted", [stream])})
         job.compute()
-        unscheduled = [name for name, one in here.config.destinations.items() if one.schedule is None]
-        job.deliver(unpaused(job, unscheduled, named=False))
+        _deliver(job)
         return job.finish()
 
 
@@ -93,8 +89,7 @@ def run_from_landing(
         for name in names:
             job.sources = [job.from_landing(name, streams)]
         job.compute()
-        unscheduled = [name for name, one in here.config.destinations.items() if one.schedule is None]
-        job.deliver(unpaused(job, unscheduled, named=False))
+        _deliver(job)
         return job.finish()
 
 
@@ -116,6 +111,12 @@ def foresee_landing(
                 stream.status, stream.exit_code = "findings", 1
         job.sources = [SourceResult(source, found)]
         return job.finish()
+
+
+def _deliver(job: Job) -> None:
+    """Deliver to the destinations that have no schedule of their own."""
+    unscheduled = [name for name, one in job.here.config.destinations.items() if one.schedule is None]
+    job.deliver(unpaused(job, unscheduled, named=False))
 
 
 def _note(job: Job, asked: Mapping[str, Any], reason: str | None) -> None:

@@ -11,7 +11,7 @@ from connector import directory, planning, selecting
 from connector.errors import ConfigError, Fault
 from connector.mapping import Mapping as SourceMapping
 from connector.model import moment
-from connector.plan import Plan, Settings
+from connector.plan import Plan
 from connector.wiring import Installation, closing
 
 
@@ -83,13 +83,12 @@ def plan(here: Installation, asked: Asked, *, dry_run: bool = False) -> Plan | N
 
 def estimate(here: Installation, asked: Asked, made: Plan | None) -> dict[str, Any]:
     """What that plan will take, as `Estimate.as_json`; the source is not asked. Raises Permanent."""
-    source_mapping, found = here.mapping(asked.source), here.config.sources[asked.source]
+    source_mapping = here.mapping(asked.source)
     if made is None:
         return planning.plan_of_landing(here.store, source_mapping, asked.streams).as_json()
-    settings = Settings(found.since, found.overlap, here.config.guard_shrink, found.windows, found.ids_every)
     source = here.source(asked.source)
     with closing(source):
-        return planning.plan_of(here.store, source, source_mapping, settings, made).as_json()
+        return planning.plan_of(here.store, source, source_mapping, here.reading(asked.source), made).as_json()
 
 
 def _selected(here: Installation, source_mapping: SourceMapping, asked: Asked) -> tuple[dict[str, list[str]], str]:

@@ -15,6 +15,7 @@ from connector.config.adapters import searched
 from connector.config.beside import read_bytes, shown
 from connector.errors import ConfigError, ConnectorError, Fault
 from connector.mapping import Mapping as SourceMapping
+from connector.plan import Settings
 from connector.ports import Clock, Context, Destination, Source, SystemClock
 from connector.store.shared import StoreShared
 from connector.store.store import Store
@@ -133,6 +134,11 @@ class Installation:
         """A new connection to that source."""
         found = self.config.sources[name]
         return found.make(name, found.settings, self._context(stop, found.budget))
+
+    def reading(self, name: str) -> Settings:
+        """The rules by which that source is read."""
+        found = self.config.sources[name]
+        return Settings(found.since, found.overlap, self.config.guard_shrink, found.windows, found.ids_every)
 
     @contextmanager
     def all_sources(self) -> Iterator[dict[str, Source]]:
